@@ -1,0 +1,215 @@
+"""The change stream: every committed change of the database's tables, in order, whoever made it.
+
+A stream is opened afresh or not at all: whatever ends one is a StreamLostError, and the way back is the way in (open another, run
+everything again). Short interruptions never get that far: the driver resumes by itself after the last event that it gave out, as the
+specification says (https://github.com/mongodb/specifications/blob/master/source/change-streams/change-streams.md).
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from bson.errors import BSONError
+from pymongo.errors import PyMongoError
+
+from datastore.database import Database, Document, timestamp_of, version_from
+from datastore.errors import UnavailableError
+from datastore.schema import TABLES_BY_NAME
+from datastore.versions import BEGINNING, Version, version_of
+
+Kind = Literal["insert", "update", "replace", "delete"]
+
+MAX_AWAIT_MS = 500
+"""How long the server holds a request for events while there are none."""
+
+# A request that was held when the cursor was closed still takes that long.
+_CLOSING_SECONDS = 1 + MAX_AWAIT_MS / 1000
+
+_TABLES = sorted(TABLES_BY_NAME)
+_ROW_KINDS = ("insert", "update", "replace", "delete")
+# Rows have gone or come without events of their own. (To drop the database drops its collections, and ends the stream by itself.)
+_UPHEAVALS = ("drop", "rename")
+_PIPELINE = [
+    {
+        "$match": {
+            "$or": [
+                {"ns.coll": {"$in": _TABLES}, "operationType": {"$in": [*_ROW_KINDS, *_UPHEAVALS]}},
+                {"to.coll": {"$in": _TABLES}, "operationType": "rename"},
+            ]
+        }
+    }
+]
+
+# A batch holds 16 MB, a row at most 1 MiB, its event at most two (the row and what was set): so many fit for certain.
+_CERTAINLY_IN_ONE_BATCH = 7
+
+
+class StreamLostError(Exception):
+    """The stream has ended and can't go on: changes may have been missed, so that everything must run again on a fresh one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One row has changed."""
+
+    time: Version
+    """The commit's; all changes of one transaction have the same."""
+    table: str
+    id: str
+    kind: Kind
+    row: Mapping[str, Any] | None
+    """The stored document, looked up at this change or later; None where it is gone by now."""
+    fields: frozenset[str] | None
+    """The top-level columns that an update set, removed or truncated; None: all of them."""
+
+
+class ChangeStream:
+    """The changes of one database from the moment the stream is opened.
+
+    `patience` is how many seconds a server may let its answer wait, beyond MAX_AWAIT_MS, before it is taken for dead.
+    """
+
+    def __init__(self, database: Database, *, patience: float = 5.0) -> None:
+        self._database = database
+        self._limit = patience + MAX_AWAIT_MS / 1000
+        self._stream: Any = None  # Motor's change stream, which datastore/database.py alone names.
+        self._request: asyncio.Future[Document | None] | None = None
+        self.position = BEGINNING
+        """No change at or before this is still to come."""
+
+    async def open(self) -> Version:
+        """Open a fresh stream; when this returns it is open at the server, and misses no change after the version returned.
+
+        Raises StreamLostError where the server does not answer or refuses.
+        """
+        await self.close()
+        try:
+            async with asyncio.timeout(self._limit):
+                start = await self._database.ping()
+                stream = self._database.watch(
+                    _PIPELINE,
+                    full_document="updateLookup",
+                    start_at_operation_time=timestamp_of(Version(start + 1)),
+                    max_await_time_ms=MAX_AWAIT_MS,
+                )
+                self._stream = await stream.__aenter__()
+        except TimeoutError as error:
+            raise StreamLostError(f"no change stream could be opened within {self._limit:.1f} seconds") from error
+        except (PyMongoError, UnavailableError) as error:
+            raise StreamLostError(f"no change stream could be opened: {error}") from error
+        self.position = start
+        return start
+
+    async def next_batch(self) -> list[Change]:
+        """The next changes, at least one, once there are some.
+
+        All that one answer of the server holds come together, and so does a transaction, unless it is larger than an answer can be (16 MB):
+        then its changes come in more than one batch, with the same time. A call that is cancelled loses nothing: the next one has it.
+        Raises StreamLostError; the stream is of no more use then.
+        """
+        while True:
+            event = await self._next_event()
+            events = [] if event is None else [event, *self._buffered()]
+            changes = [_change_of(event) for event in events]
+            self._advance(events)
+            if changes:
+                return changes
+
+    async def close(self) -> None:
+        """Close the stream, if one is open; who waits for changes then gets a StreamLostError. Takes a second or two at the very most."""
+        stream, self._stream = self._stream, None
+        request, self._request = self._request, None
+        if request is not None:
+            request.add_done_callback(_forget)
+        if stream is None:
+            return
+        # A server that can't be told to close the cursor closes it by itself.
+        with suppress(PyMongoError, TimeoutError):
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await stream.close()
+                if request is not None:
+                    await asyncio.wait([request])
+
+    async def _next_event(self) -> Document | None:
+        """The next event, or None where none came for a while."""
+        stream = self._stream
+        if stream is None:
+            raise StreamLostError("the change stream is not open")
+        if self._request is None:
+            self._request = asyncio.ensure_future(stream.try_next())
+        try:
+            async with asyncio.timeout(self._limit):
+                event: Document | None = await asyncio.shield(self._request)
+        except TimeoutError as error:
+            raise StreamLostError(f"the change stream has been silent for {self._limit:.1f} seconds") from error
+        except (PyMongoError, BSONError) as error:
+            # A value that Python has no room for (a date after the year 9999, say) ends this stream; a fresh one begins after it.
+            raise StreamLostError(f"the change stream has ended: {error}") from error
+        if self._stream is not stream or (event is None and not stream.alive):
+            raise StreamLostError("the change stream was closed")
+        self._request = None
+        return event
+
+    def _buffered(self) -> list[Document]:
+        """The other events of the answer that the last one came in.
+
+        Only the driver's own cursor knows whether there are any; asking for one more would wait for the server where there is none.
+        """
+        stream = self._stream.delegate
+        events: list[Document] = []
+        while stream._cursor._has_next():  # noqa: SLF001  The driver offers no public way; tests hold that this one works.
+            events.append(stream.try_next())
+        return events
+
+    def _advance(self, events: Sequence[Document]) -> None:
+        """Note how far the stream has come."""
+        if not events:
+            reached = time_of_token(self._stream.resume_token)
+        else:
+            reached = version_from(events[-1]["clusterTime"])
+            if "txnNumber" in events[-1] and len(events) > _CERTAINLY_IN_ONE_BATCH:
+                # The transaction may go on in the next answer.
+                reached = Version(reached - 1)
+        self.position = max(self.position, reached)
+
+
+def time_of_token(token: Mapping[str, Any] | None) -> Version:
+    """The cluster time in a resume token, or BEGINNING where there is none.
+
+    A token that came with an empty answer (a "high-water mark") says that every change up to this time has been given out. `_data` is a
+    KeyString in hexadecimal that begins with a timestamp: the type byte 0x82, four bytes of seconds, four of increment, big-endian
+    (https://github.com/mongodb/mongo/blob/r6.0.5/src/mongo/db/pipeline/resume_token.h and, beside it, ../storage/key_string.cpp).
+    """
+    data = token.get("_data") if token else None
+    if not isinstance(data, str) or data[:2] != "82":
+        return BEGINNING
+    return version_of(int(data[2:10], 16), int(data[10:18], 16))
+
+
+def _change_of(event: Document) -> Change:
+    """What an event says. Raises StreamLostError for one that says that rows changed without events of their own."""
+    kind = event["operationType"]
+    if kind in _UPHEAVALS:
+        raise StreamLostError(f"the change stream has ended: {kind} of {event['ns']['coll']}")
+    update = event.get("updateDescription")
+    return Change(
+        time=version_from(event["clusterTime"]),
+        table=event["ns"]["coll"],
+        id=event["documentKey"]["_id"],
+        kind=kind,
+        row=event.get("fullDocument"),
+        fields=None if update is None else _changed_columns(update),
+    )
+
+
+def _changed_columns(update: Document) -> frozenset[str]:
+    paths = [*update["updatedFields"], *update["removedFields"], *(array["field"] for array in update["truncatedArrays"])]
+    return frozenset(path.split(".", 1)[0] for path in paths)
+
+
+def _forget(request: "asyncio.Future[Document | None]") -> None:
+    """Take the result of a request that nobody waits for any more, so that its error is not reported as overlooked."""
+    if not request.cancelled():
+        request.exception()

@@ -1,0 +1,186 @@
+"""Which of many read sets a change touches, and nothing else.
+
+The rule: a change touches a read set if and only if the changed row's id is in `seen`, or the row as it is now has a key in a scanned
+interval of one of its table's indexes. No image of the row as it was is needed: a row that leaves what was scanned was seen there, and a
+row that was not seen can only matter by coming into it, and then its new key lies there. A row looked up later than its event may have
+moved on, but then the event of that move is still to come, and the result is as it was (docs/decisions/0003 has the whole argument).
+
+A change of the hidden `guard` column alone (how transactions serialise, `datastore/writing.py`) changes nothing that can be read.
+"""
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from datastore.changes import Change
+from datastore.holders import Several, gather, hold, release
+from datastore.intervals import IntervalTree
+from datastore.keys import beyond, encode_value, owner_of, successor
+from datastore.read_set import Interval, ReadSet
+from datastore.schema import TABLES_BY_NAME
+from datastore.tables import Policy
+
+K = TypeVar("K", bound=Hashable)
+
+_COLUMNS_NOBODY_READS = frozenset({"guard"})
+
+
+def touches(read_set: ReadSet, change: Change) -> bool:
+    """Whether the change could change the result of the run that read this."""
+    if not _can_be_read(change):
+        return False
+    if change.id in read_set.seen:
+        return True
+    if change.row is None:
+        return False
+    keys = _RowKeys(change.row)
+    return any(interval.table == change.table and keys.lies_in(interval) for interval in read_set.intervals)
+
+
+class Matcher(Generic[K]):
+    """Read sets registered by key, and the question above asked of all of them at once.
+
+    A change costs the time of finding its id in a hash table, and its key in one interval tree for each index of its table that read sets
+    of the same owner scan: what is registered for other owners costs nothing. No key is None.
+    """
+
+    def __init__(self) -> None:
+        self._registered: dict[K, tuple[tuple[str, ...], tuple[Interval, ...]]] = {}
+        self._seen: dict[str, K | Several[K]] = {}
+        # By table, encoded owner (None: not of one owner), and index.
+        self._scanned: dict[str, dict[bytes | None, dict[str, IntervalTree[K]]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._registered)
+
+    def register(self, key: K, read_set: ReadSet) -> None:
+        """Register the read set as it is now under `key`, in place of what was.
+
+        Raises KeyError where it names a table or index that is not declared; then nothing has changed.
+        """
+        for interval in read_set.intervals:
+            _columns(interval.table, interval.index)
+        self.unregister(key)
+        intervals = tuple(interval for interval in read_set.intervals if interval.low < interval.high)
+        self._registered[key] = tuple(read_set.seen), intervals
+        for id in read_set.seen:
+            self._seen[id] = hold(self._seen.get(id), key)
+        for interval in intervals:
+            owners = self._scanned.setdefault(interval.table, {})
+            trees = owners.setdefault(_partition(interval), {})
+            trees.setdefault(interval.index, IntervalTree()).add(interval.low, interval.high, key)
+
+    def unregister(self, key: K) -> None:
+        """Forget what is registered under `key`, if anything is."""
+        seen, intervals = self._registered.pop(key, ((), ()))
+        for id in seen:
+            left = release(self._seen[id], key)
+            if left is None:
+                del self._seen[id]
+            else:
+                self._seen[id] = left
+        for interval in intervals:
+            self._discard(interval, key)
+
+    def touched(self, change: Change) -> set[K]:
+        """The keys of all read sets that the change touches."""
+        found: set[K] = set()
+        if not _can_be_read(change):
+            return found
+        seen_by = self._seen.get(change.id)
+        if seen_by is not None:
+            gather(seen_by, found)
+        owners = self._scanned.get(change.table)
+        if owners and change.row is not None:
+            keys = _RowKeys(change.row)
+            for owner in {keys.owner(), None}:
+                for index, tree in owners.get(owner, {}).items():
+                    place = keys.place(change.table, index)
+                    if place is not None:
+                        tree.overlapping(*place, found)
+        return found
+
+    def _discard(self, interval: Interval, key: K) -> None:
+        owners = self._scanned[interval.table]
+        owner = _partition(interval)
+        tree = owners[owner][interval.index]
+        tree.discard(interval.low, interval.high, key)
+        # An owner who watches nothing any more leaves nothing behind.
+        if not tree:
+            del owners[owner][interval.index]
+            if not owners[owner]:
+                del owners[owner]
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """What an index's keys are made of."""
+
+    stored: tuple[str, ...]
+    owned: bool
+    """A row without an owner is nobody's."""
+    required: tuple[str, ...]
+    """A row in which one of these is null is not in the index."""
+
+
+@cache
+def _columns(table: str, index: str) -> _Columns:
+    spec = TABLES_BY_NAME[table].spec
+    declared = spec.by_name[index]
+    return _Columns(spec.stored_keys(declared), spec.policy is Policy.ACCOUNT, declared.keys if declared.unique else ())
+
+
+class _RowKeys:
+    """One row's keys; each column is encoded at most once, and only when an index that is scanned needs it."""
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        self._row = row
+        self._encoded: dict[str, bytes] = {}
+
+    def owner(self) -> bytes | None:
+        """The encoded owner; None where there is none."""
+        return self._encode("account_id") if isinstance(self._row.get("account_id"), str) else None
+
+    def lies_in(self, interval: Interval) -> bool:
+        """Whether the row lies, or could lie, in the interval."""
+        place = self.place(interval.table, interval.index)
+        return place is not None and max(place[0], interval.low) < min(place[1], interval.high)
+
+    def place(self, table: str, index: str) -> tuple[bytes, bytes] | None:
+        """The interval of the index in which the row lies: its key alone; None where it is not in the index.
+
+        A value of a type that no column of ours has (the collections' validators refuse it, but a writer can go around them) may stand
+        anywhere under the values before it.
+        """
+        columns = _columns(table, index)
+        if columns.owned and self.owner() is None:
+            return None
+        if any(self._row.get(name) is None for name in columns.required):
+            return None
+        key = b""
+        for name in columns.stored:
+            try:
+                key += self._encode(name)
+            except (TypeError, ValueError, OverflowError):
+                return key, beyond(key)
+        return key, successor(key)
+
+    def _encode(self, name: str) -> bytes:
+        encoded = self._encoded.get(name)
+        if encoded is None:
+            encoded = self._encoded[name] = encode_value(self._row.get(name))
+        return encoded
+
+
+def _partition(interval: Interval) -> bytes | None:
+    """The owner whose rows alone lie in the interval, as `_RowKeys.owner` gives it."""
+    owned = TABLES_BY_NAME[interval.table].spec.policy is Policy.ACCOUNT
+    return owner_of(interval.low, interval.high) if owned else None
+
+
+def _can_be_read(change: Change) -> bool:
+    """Whether anything that a run could have read has changed."""
+    if change.table not in TABLES_BY_NAME:
+        return False
+    return change.fields is None or not change.fields <= _COLUMNS_NOBODY_READS

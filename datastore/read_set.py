@@ -1,0 +1,35 @@
+"""What a run read: the rows it saw and the parts of indexes it scanned.
+
+While nothing in it changes, neither can the result of the run: `datastore/matching.py` holds the rule, docs/decisions/0003 the argument.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """The keys `[low, high)` of one index, in the encoding of `datastore/keys.py`, over all its stored keys (owner and `_id` included)."""
+
+    table: str
+    index: str
+    low: bytes
+    high: bytes
+
+
+@dataclass(slots=True)
+class ReadSet:
+    """What one run has read so far. Ids need no table beside them: their prefix names it."""
+
+    seen: set[str] = field(default_factory=set)
+    """The ids of all rows that were read, and those asked for and not found."""
+
+    intervals: set[Interval] = field(default_factory=set)
+    """What was scanned: up to and including the last key read, no further."""
+
+    def saw(self, id: str) -> None:
+        """Record a row that was read, or an id that was asked for and not found."""
+        self.seen.add(id)
+
+    def scanned(self, interval: Interval) -> None:
+        """Record a part of an index that was scanned, whether or not rows were in it."""
+        self.intervals.add(interval)

@@ -1,0 +1,234 @@
+"""All tables at a glance.
+
+Each table is the model of its row. `tillstream migrate` derives the collections, their `$jsonSchema` validators and their indexes from
+this page. Money is int64 minor units of the row's own `currency`; a day is the account's own time zone's day. A column that only serves
+an index is a computed field.
+"""
+
+import unicodedata
+from datetime import datetime
+from typing import ClassVar
+
+from pydantic import computed_field
+
+from datastore.scope import Role
+from datastore.tables import IdentityRow, Index, OnDelete, OwnedRow, Policy, Reference, Row, TableSpec
+
+
+def sort_key(text: str) -> str:
+    """Text as lists are ordered by it: accents and case folded."""
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(character for character in decomposed if not unicodedata.combining(character))
+
+
+# --- identity: reached by internal functions of resolvers/auth.py and resolvers/users.py only ---
+
+
+class User(IdentityRow):
+    """A person who can sign in."""
+
+    spec: ClassVar = TableSpec("users", "usr", "user", Policy.IDENTITY, indexes=(Index("by_email", ("email",), unique=True),))
+
+    email: str
+    """Normalised: trimmed and case-folded."""
+    password_hash: str
+    """Argon2id, in PHC string format."""
+    email_verified: bool
+    name: str
+    locale: str
+    home_account_id: str
+    """The account that signing in opens."""
+
+
+class Session(IdentityRow):
+    """One signed-in device. Its change or end is what live operations started with it are ended by."""
+
+    spec: ClassVar = TableSpec(
+        "sessions",
+        "ses",
+        "session",
+        Policy.IDENTITY,
+        indexes=(
+            Index("by_refresh", ("refresh_hash",), unique=True),
+            Index("by_previous_refresh", ("previous_refresh_hash",), unique=True),
+            Index("by_user", ("user_id",)),
+        ),
+    )
+
+    user_id: str
+    account_id: str
+    role: Role
+    refresh_hash: str
+    """SHA-256 of the refresh token that is good now."""
+    previous_refresh_hash: str | None
+    """SHA-256 of the one before it: presented again, it was stolen or replayed, and the session ends."""
+    refreshed_at: datetime
+    expires_at: datetime
+    user_agent: str
+
+
+# --- the account and its settings ---
+
+
+class Account(OwnedRow):
+    """A business. Its `account_id` is its own id, so that its owner scope is like any other row's."""
+
+    spec: ClassVar = TableSpec("accounts", "acc", "account", indexes=(Index("by_account", (), unique=True),))
+
+
+class Member(OwnedRow):
+    """A person's part in a business."""
+
+    spec: ClassVar = TableSpec("members", "mem", "member", indexes=(Index("by_user", ("user_id",), unique=True),))
+
+    user_id: str
+    role: Role
+
+
+class Settings(OwnedRow):
+    """What an account chose once for everything; one row an account."""
+
+    spec: ClassVar = TableSpec("settings", "set", "settings", indexes=(Index("by_account", (), unique=True),))
+
+    business_name: str
+    currency: str
+    """ISO 4217; fixed once money exists."""
+    currency_fixed: bool
+    """Set by the first mutation that stores an amount, in the same transaction."""
+    time_zone: str
+    """IANA name."""
+    locale: str
+
+
+# --- products ---
+
+
+class ProductCategory(OwnedRow):
+    """A heading that products are listed under."""
+
+    spec: ClassVar = TableSpec(
+        "product_categories",
+        "pct",
+        "product category",
+        indexes=(Index("by_position", ("position",)), Index("by_name", ("name_key",), unique=True)),
+    )
+
+    name: str
+    description: str
+    position: int
+    """Where the owner put it in the list, ascending; not necessarily dense."""
+    product_count: int
+    """How many products are in it, archived ones included; kept by every mutation that moves one."""
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def name_key(self) -> str:
+        """The name as uniqueness sees it."""
+        return sort_key(self.name)
+
+
+class Product(OwnedRow):
+    """Something the business sells."""
+
+    spec: ClassVar = TableSpec(
+        "products",
+        "prd",
+        "product",
+        indexes=(
+            Index("by_name", ("archived", "name_key")),
+            Index("by_created", ("archived", "created_at")),
+            Index("by_price", ("archived", "price_minor")),
+            Index("by_stock", ("archived", "stock")),
+            Index("by_category_name", ("category_id", "archived", "name_key")),
+            Index("by_category_created", ("category_id", "archived", "created_at")),
+            Index("by_category_price", ("category_id", "archived", "price_minor")),
+            Index("by_category_stock", ("category_id", "archived", "stock")),
+            Index("by_low_stock_name", ("low_stock", "archived", "name_key")),
+            Index("by_low_stock_stock", ("low_stock", "archived", "stock")),
+            Index("by_category_low_stock", ("category_id", "low_stock", "archived", "name_key")),
+            Index("by_sku", ("sku",), unique=True),
+        ),
+        references=(Reference("category_id", "product_categories", OnDelete.RESTRICT),),
+    )
+
+    name: str
+    description: str
+    sku: str | None
+    barcode: str | None
+    category_id: str | None
+    currency: str
+    price_minor: int
+    cost_minor: int | None
+    tax_rate_ppm: int | None
+    """Millionths: 190000 is 19 %. None: the account's rate."""
+    track_stock: bool
+    stock: int
+    low_stock_threshold: int
+    archived: bool
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def name_key(self) -> str:
+        """The name as lists are ordered by it."""
+        return sort_key(self.name)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def low_stock(self) -> bool:
+        """Whether the stock is tracked and has come down to the threshold."""
+        return self.track_stock and self.stock <= self.low_stock_threshold
+
+
+class StockMovement(OwnedRow):
+    """One change of a product's stock; a product's stock is the sum of its movements."""
+
+    spec: ClassVar = TableSpec(
+        "stock_movements",
+        "stm",
+        "stock movement",
+        indexes=(Index("by_product", ("product_id", "created_at")),),
+        references=(Reference("product_id", "products", OnDelete.CASCADE),),
+    )
+
+    product_id: str
+    delta: int
+    stock_after: int
+    reason: str
+    user_id: str
+
+
+# --- the machinery of mutations ---
+
+
+class IdempotencyKey(OwnedRow):
+    """The first result of a mutation that was sent with a key."""
+
+    spec: ClassVar = TableSpec(
+        "idempotency_keys",
+        "idk",
+        "idempotency key",
+        indexes=(Index("by_key", ("user_id", "key"), unique=True), Index("by_created", ("created_at",))),
+    )
+
+    user_id: str
+    key: str
+    input_hash: str
+    """SHA-256 of the mutation's name and arguments."""
+    result: str
+    """The result as JSON, in the form `resolvers/functions.py` reads back."""
+
+
+TABLES: tuple[type[Row], ...] = (
+    User,
+    Session,
+    Account,
+    Member,
+    Settings,
+    ProductCategory,
+    Product,
+    StockMovement,
+    IdempotencyKey,
+)
+
+TABLES_BY_NAME: dict[str, type[Row]] = {table.spec.name: table for table in TABLES}
+TABLES_BY_PREFIX: dict[str, type[Row]] = {table.spec.prefix: table for table in TABLES}

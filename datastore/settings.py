@@ -1,0 +1,123 @@
+"""All settings of a process, read once from ``TILLSTREAM_*`` variables. Nothing else reads the environment."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "TILLSTREAM_"
+
+
+class SettingsError(RuntimeError):
+    """A setting is missing or makes no sense. The message is one line, names the variable and never shows its value."""
+
+
+class Settings(BaseSettings):
+    """Where this process listens, what it stores things in and how much it lets a caller do."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
+
+    env: Literal["dev", "test", "production"] = Field(
+        default="dev", description="Kind of place this runs in; production refuses generated secrets."
+    )
+    host: str = Field(default="127.0.0.1", min_length=1, description="Address that the server listens on.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port that the server listens on; 0 takes any free one.")
+    data_dir: Path = Field(default=Path(".tillstream"), description="Folder of the embedded servers' data, logs and generated secrets.")
+    mongodb_uri: str | None = Field(
+        default=None, pattern=r"^mongodb(\+srv)?://", description="MongoDB replica set or sharded cluster; unset starts an embedded one."
+    )
+    mongodb_database: str = Field(default="tillstream", pattern=r"^[A-Za-z0-9_-]{1,63}$", description="Name of the database in MongoDB.")
+    s3_endpoint: str | None = Field(default=None, pattern=r"^https?://", description="URL of the S3 store; unset starts an embedded one.")
+    s3_access_key: SecretStr | None = Field(default=None, description="Access key of the S3 store; needed with an S3 endpoint.")
+    s3_secret_key: SecretStr | None = Field(default=None, description="Secret key of the S3 store; needed with an S3 endpoint.")
+    s3_bucket: str = Field(default="tillstream", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="Bucket that holds the files.")
+    s3_region: str = Field(default="us-east-1", min_length=1, description="Region that S3 requests are signed for.")
+    secret: SecretStr | None = Field(
+        default=None, description="Signs cursors, at least 32 characters; generated and kept outside production."
+    )
+    signing_key: SecretStr | None = Field(
+        default=None, description="Ed25519 private key (PEM) that signs access tokens; generated and kept outside production."
+    )
+    access_token_seconds: int = Field(default=900, ge=1, le=86_400, description="Seconds that an access token is valid.")
+    refresh_token_days: int = Field(default=30, ge=1, le=3650, description="Days that an unused refresh token is valid.")
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Browser origins beside our own, separated by commas, that may call the API and open sockets."
+    )
+    introspection: bool = Field(default=True, description="Whether the schema may be asked for over the wire.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        default="INFO", description="Least severity that is logged."
+    )
+    max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1 << 30, description="Largest request body and socket message, in bytes.")
+    max_query_tokens: int = Field(default=5000, ge=100, le=1_000_000, description="Most lexical tokens in a GraphQL document.")
+    max_operations_per_socket: int = Field(default=100, ge=1, le=100_000, description="Most operations that one socket may have under way.")
+    connection_init_seconds: float = Field(
+        default=10, gt=0, le=600, allow_inf_nan=False, description="Seconds that a new socket has to introduce itself."
+    )
+
+    @field_validator("allowed_origins", mode="before")
+    @classmethod
+    def _origins_from_commas(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _only_bare_origins(cls, origins: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in origins:
+            if not _is_origin(origin):
+                raise ValueError('each must be a scheme, a host and maybe a port, as in "https://shop.example", without a path')
+        return origins
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _level_in_any_case(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _keys_with_the_endpoint(self) -> Self:
+        if self.s3_endpoint is not None and (self.s3_access_key is None or self.s3_secret_key is None):
+            raise ValueError(f"{PREFIX}S3_ENDPOINT needs {PREFIX}S3_ACCESS_KEY and {PREFIX}S3_SECRET_KEY beside it")
+        return self
+
+
+def load_settings() -> Settings:
+    """Read the environment. Raises SettingsError, in one line that names each variable to mend."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(_one_line(error)) from None  # the cause would show values, which may be secrets
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment of a child process that is to have these settings, secrets and all."""
+    environment = dict(os.environ)
+    for name, value in settings:
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if isinstance(plain, tuple):
+            plain = ",".join(plain)
+        if plain is not None:
+            environment[PREFIX + name.upper()] = str(plain)
+    return environment
+
+
+def _one_line(error: ValidationError) -> str:
+    complaints = []
+    for problem in error.errors(include_input=False, include_url=False):
+        variable = PREFIX + str(problem["loc"][0]).upper() + ": " if problem["loc"] else ""
+        complaints.append(variable + problem["msg"].removeprefix("Value error, "))
+    return "Mend these settings: " + "; ".join(complaints)
+
+
+def _is_origin(text: str) -> bool:
+    """Tell whether a text is an origin as browsers serialise it (RFC 6454, section 6.2)."""
+    try:
+        parts = urlsplit(text)
+        usable_port = parts.port != 0
+    except ValueError:
+        return False
+    plain = f"{parts.scheme}://{parts.netloc}" == text and text == text.lower() and "@" not in parts.netloc
+    return plain and usable_port and parts.scheme in {"http", "https"} and bool(parts.hostname)

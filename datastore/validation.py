@@ -1,0 +1,64 @@
+"""The last check before a row is stored: what gets past a resolver's own checks still becomes an error that names the field."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final, TypeVar
+
+import bson
+from pydantic import ValidationError
+
+from datastore.columns import check_storable, wire_name
+from datastore.database import CODEC, Document
+from datastore.errors import FieldProblem, InvalidInputError
+from datastore.tables import Row
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+
+MAX_ROW_BYTES: Final = 1 << 20
+"""So that no event of the change stream, which may hold a row twice, comes near MongoDB's 16 MB."""
+
+MAX_KEY_BYTES: Final = 4096
+"""Text in one index, so that a cursor stays short enough to be sent back (`MAX_CURSOR_CHARACTERS`)."""
+
+
+def fields_of(row: Row) -> dict[str, Any]:
+    """The fields of a row by name, computed ones left out."""
+    return {name: getattr(row, name) for name in type(row).model_fields}
+
+
+def validated(table: type[AnyRow], fields: Mapping[str, Any]) -> tuple[AnyRow, Document]:
+    """The row that these fields make, as it will be read back, and its document. Raises InvalidInputError naming each wrong field."""
+    fields = {name: _storable(wire_name(name), value) for name, value in fields.items()}
+    try:
+        row = table.model_validate(fields)
+    except ValidationError as error:
+        problems = [FieldProblem(wire_name(str(problem["loc"][0])), problem["msg"]) for problem in error.errors(include_input=False)]
+        raise InvalidInputError("; ".join(f"{problem.path}: {problem.message}" for problem in problems), problems) from None
+    document = row.to_document()
+    _check_keys(table, document)
+    if len(bson.encode(document, codec_options=CODEC)) > MAX_ROW_BYTES:
+        longest = max(document, key=lambda name: len(str(document[name])))
+        raise InvalidInputError.of(wire_name(longest), f"too long: a {table.spec.noun} may take 1 MiB in all")
+    return row, document
+
+
+def _storable(path: str, value: Any) -> Any:
+    """The value as MongoDB keeps it: times in UTC, in whole milliseconds."""
+    check_storable(value, path)
+    if not isinstance(value, datetime):
+        return value
+    if value.tzinfo is None:
+        raise InvalidInputError.of(path, "needs a time zone")
+    try:
+        return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
+    except OverflowError:
+        raise InvalidInputError.of(path, "too far from now") from None
+
+
+def _check_keys(table: type[Row], document: Document) -> None:
+    for index in table.spec.indexes:
+        texts = {key: len(document[key].encode()) for key in index.keys if isinstance(document[key], str)}
+        if sum(texts.values()) > MAX_KEY_BYTES:
+            raise InvalidInputError.of(
+                wire_name(max(texts, key=texts.__getitem__)), f"too long: lists are ordered by it ({MAX_KEY_BYTES} bytes)"
+            )

@@ -1,0 +1,79 @@
+"""What MongoDB itself is told of a table: its `$jsonSchema` validator and its indexes, derived from the declaration."""
+
+from typing import Any
+
+from datastore.columns import Column, columns_of
+from datastore.database import Document
+from datastore.paging import index_presence
+from datastore.tables import Index, OnDelete, Row, TableSpec
+
+GUARD = "guard"
+"""A hidden column, only in stored documents: a transaction that rests on a row it does not change counts it up, to collide with others."""
+
+INDEX_NAME = "by_"
+"""What the names of our indexes begin with. Others are an operator's own: they are left alone."""
+
+# Python's integers arrive as 32 bits where they fit; a double is neither.
+_BSON_TYPES: dict[str, list[str]] = {"string": ["string"], "integer": ["int", "long"], "bool": ["bool"], "date": ["date"]}
+
+
+def validator_of(table: type[Row]) -> Document:
+    """The validator of a table's collection: every column is there, of its type, and nothing else is."""
+    columns = columns_of(table)
+    properties = {name: _schema(column) for name, column in columns.items()}
+    properties[GUARD] = {"bsonType": _BSON_TYPES["integer"]}
+    return {
+        "$jsonSchema": {"bsonType": "object", "required": sorted(columns), "properties": properties, "additionalProperties": False},
+    }
+
+
+def _schema(column: Column) -> Document:
+    null: list[Any] = ["null"] if column.nullable else []
+    schema: Document = {"bsonType": _BSON_TYPES[column.kind] + null}
+    if column.choices is not None:
+        schema["enum"] = [*column.choices, *([None] if column.nullable else [])]
+    return schema
+
+
+def index_document(table: type[Row], index: Index) -> Document:
+    """An index as `createIndexes` takes it and `listIndexes` gives it back."""
+    document: Document = {"name": index.name, "key": dict.fromkeys(table.spec.stored_keys(index), 1)}
+    if index.unique:
+        document["unique"] = True
+    presence = index_presence(table, index)
+    if presence:
+        document["partialFilterExpression"] = presence
+    return document
+
+
+def referring_index(table: type[Row], column: str) -> Index:
+    """The index by which the rows that refer to another are found. Raises TypeError where none begins with the column."""
+    for index in table.spec.indexes:
+        if index.keys[:1] == (column,) and not index.unique:
+            return index
+    raise TypeError(f"{table.spec.name}.{column} refers to another table, so it needs an index that begins with it and is not unique")
+
+
+def check_declarations(tables: tuple[type[Row], ...]) -> None:
+    """Raises TypeError for a table that is declared in a way that reading or writing could not keep."""
+    by_name = {table.spec.name: table for table in tables}
+    for table in tables:
+        columns = columns_of(table)
+        for index in table.spec.indexes:
+            _check_index(table.spec, index, columns)
+        for reference in table.spec.references:
+            if reference.table not in by_name:
+                raise TypeError(f"{table.spec.name}.{reference.column} refers to {reference.table}, which is not declared")
+            if by_name[reference.table].spec.policy is not table.spec.policy:
+                raise TypeError(f"{table.spec.name}.{reference.column} refers to {reference.table}, which belongs to others")
+            referring_index(table, reference.column)
+            if reference.on_delete is OnDelete.CLEAR and not columns[reference.column].nullable:
+                raise TypeError(f"{table.spec.name}.{reference.column} cannot be cleared: it is never null")
+
+
+def _check_index(spec: TableSpec, index: Index, columns: dict[str, Column]) -> None:
+    missing = [key for key in index.keys if key not in columns]
+    if missing:
+        raise TypeError(f"{spec.name}.{index.name} is over {', '.join(missing)}, which the row has not")
+    if not index.name.startswith(INDEX_NAME):
+        raise TypeError(f"{spec.name}.{index.name}: an index's name begins with {INDEX_NAME}")

@@ -1,0 +1,161 @@
+"""What a mutation writes with: a Writer for the tables of one account, an IdentityWriter for users, sessions and the like.
+
+Both work inside one transaction and see its own writes. They keep no read set: a mutation is not live.
+"""
+
+from collections.abc import Sequence
+from typing import TypeVar, cast
+
+from datastore.deleting import delete_listed, delete_row
+from datastore.errors import NotFoundError
+from datastore.ids import check_id
+from datastore.keys import KeyValue
+from datastore.paging import UNBOUNDED, Scan, Unbounded, check_first, scan_of
+from datastore.reading import MAX_LISTED, identity_table, owned_table, unique_scan
+from datastore.rows import get_row, guard_row, increment_row, insert_row, update_row
+from datastore.scope import Scope
+from datastore.tables import IdentityRow, OwnedRow, Row
+from datastore.transactions import Transaction
+
+AnyRow = TypeVar("AnyRow", bound=Row)
+Owned = TypeVar("Owned", bound=OwnedRow)
+Identity = TypeVar("Identity", bound=IdentityRow)
+
+
+class Writer:
+    """Reads and writes of one account's rows in a transaction."""
+
+    def __init__(self, transaction: Transaction, scope: Scope) -> None:
+        self.scope = scope
+        self._transaction = transaction
+        self._owner = scope.account_id
+
+    @property
+    def changed(self) -> bool:
+        """Whether the transaction has made, changed or deleted a row so far."""
+        return self._transaction.changed
+
+    async def get(self, table: type[Owned], id: str) -> Owned | None:
+        """The account's row with this id."""
+        return cast("Owned | None", await get_row(self._transaction, self._owner, owned_table(table), id))
+
+    async def get_existing(self, table: type[Owned], id: str, path: str = "id") -> Owned:
+        """The account's row with this id. Raises NotFoundError where there is none, InvalidInputError at `path` for another kind."""
+        check_id(id, table.spec.prefix, table.spec.noun, path)
+        row = await self.get(table, id)
+        if row is None:
+            raise NotFoundError(f"{path}: there is no such {table.spec.noun}.")
+        return row
+
+    async def find(self, table: type[Owned], index: str, *keys: KeyValue) -> Owned | None:
+        """The account's one row with these keys in a unique index, all of them given; None where one is null."""
+        return await _find(self._transaction, table, unique_scan(owned_table(table), index, self._owner, keys))
+
+    async def scan(
+        self,
+        table: type[Owned],
+        index: str,
+        equals: Sequence[KeyValue],
+        *,
+        first: int,
+        descending: bool = False,
+        low: KeyValue | Unbounded = UNBOUNDED,
+        high: KeyValue | Unbounded = UNBOUNDED,
+    ) -> tuple[Owned, ...]:
+        """The account's first rows (1,000 at most) whose first keys in an index are `equals`, as in `Reader.page`."""
+        check_first(first, MAX_LISTED)
+        scan = scan_of(owned_table(table), index, self._owner, equals, descending=descending, low=low, high=high)
+        return await _rows(self._transaction, table, scan, first)
+
+    async def insert(self, row: Owned) -> Owned:
+        """Store a new row; the row as it is stored (times in whole milliseconds).
+
+        What it refers to must exist in the account, and is guarded. Raises InvalidInputError for a field that is wrong or too long,
+        ConflictError where a unique index has its keys already, NotFoundError for a reference to nothing.
+        """
+        self._check_own(row)
+        return await insert_row(self._transaction, self._owner, row)
+
+    async def update(self, row: Owned, **changes: object) -> Owned:
+        """Change columns of a row; the new row. Nothing is written where nothing differs.
+
+        Raises ConflictError where the row is no longer as it was read, else as `insert` does.
+        """
+        self._check_own(row)
+        return await update_row(self._transaction, self._owner, row, changes)
+
+    async def increment(self, row: Owned, **deltas: int) -> Owned:
+        """Add to integer columns of the row as it now is in this transaction, however old `row` is. Raises as `update` does."""
+        self._check_own(row)
+        return await increment_row(self._transaction, self._owner, row, deltas)
+
+    async def delete(self, row: OwnedRow) -> None:
+        """Delete a row and follow the references to it. Raises ConflictError where it is gone, or a row restricts it."""
+        self._check_own(row)
+        await delete_row(self._transaction, self._owner, row)
+
+    async def guard(self, row: OwnedRow) -> None:
+        """Serialise with every other transaction that writes or guards this row: for decisions that rest on rows not written here.
+
+        Raises ConflictError where it is gone.
+        """
+        self._check_own(row)
+        await guard_row(self._transaction, self._owner, type(row), row.id)
+
+    def _check_own(self, row: OwnedRow) -> None:
+        owned_table(type(row))
+        if row.account_id != self._owner:
+            raise ValueError(f"the {row.spec.noun} {row.id} belongs to another account")
+
+
+class IdentityWriter:
+    """Reads and writes of the tables of identity. Only internal functions of the modules that own those tables are given one."""
+
+    def __init__(self, transaction: Transaction) -> None:
+        self._transaction = transaction
+
+    async def get(self, table: type[Identity], id: str) -> Identity | None:
+        """The row with this id."""
+        return cast("Identity | None", await get_row(self._transaction, None, identity_table(table), id))
+
+    async def find(self, table: type[Identity], index: str, *keys: KeyValue) -> Identity | None:
+        """The one row with these keys in a unique index, all of them given; None where one is null."""
+        return await _find(self._transaction, table, unique_scan(identity_table(table), index, None, keys))
+
+    async def insert(self, row: Identity) -> Identity:
+        """Store a new row. Raises as `Writer.insert` does."""
+        identity_table(type(row))
+        return await insert_row(self._transaction, None, row)
+
+    async def update(self, row: Identity, **changes: object) -> Identity:
+        """Change columns of a row. Raises as `Writer.update` does."""
+        identity_table(type(row))
+        return await update_row(self._transaction, None, row, changes)
+
+    async def guard(self, row: IdentityRow) -> None:
+        """Serialise with every other transaction that writes or guards this row. Raises ConflictError where it is gone."""
+        await guard_row(self._transaction, None, identity_table(type(row)), row.id)
+
+    async def delete(self, row: IdentityRow) -> None:
+        """Delete a row and follow the references to it. Raises ConflictError where it is gone, or a row restricts it."""
+        identity_table(type(row))
+        await delete_row(self._transaction, None, row)
+
+    async def delete_all(self, table: type[IdentityRow], index: str, *keys: str) -> int:
+        """Delete all rows that begin with these keys in an index; how many there were."""
+        return await delete_listed(self._transaction, None, identity_table(table), index, keys)
+
+
+async def _find(transaction: Transaction, table: type[AnyRow], scan: Scan) -> AnyRow | None:
+    if None in scan.equals:
+        return None
+    return next(iter(await _rows(transaction, table, scan, 1)), None)
+
+
+async def _rows(transaction: Transaction, table: type[AnyRow], scan: Scan, limit: int) -> tuple[AnyRow, ...]:
+    leg = scan.leg(limit)
+    if leg is None:
+        return ()
+    rows = tuple(map(table.from_document, await transaction.batcher.fetch(leg)))
+    transaction.batcher.met(scan.owner, rows)
+    return rows

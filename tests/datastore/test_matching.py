@@ -1,0 +1,368 @@
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, rule
+
+from datastore.changes import Change, Kind
+from datastore.keys import KeyValue, encode_key, prefix_interval, successor
+from datastore.matching import Matcher, touches
+from datastore.read_set import Interval, ReadSet
+from datastore.schema import TABLES_BY_NAME
+from datastore.tables import Policy
+from datastore.versions import Version
+
+Document = Mapping[str, Any]
+NOW = datetime(2026, 11, 23, tzinfo=UTC)
+
+
+def product(id: str, account: str = "acc_1", **columns: object) -> dict[str, Any]:
+    columns = {"archived": False, "name_key": "tea", "stock": 0, "price_minor": 100, "category_id": None, "sku": None} | columns
+    return {"_id": id, "account_id": account, "created_at": NOW, "low_stock": False, **columns}
+
+
+def change(row: Document, kind: Kind = "insert", *, table: str = "products", fields: Sequence[str] | None = None) -> Change:
+    names = None if fields is None else frozenset(fields)
+    return Change(Version(1), table, row["_id"], kind, None if kind == "delete" else row, names)
+
+
+def interval(index: str, *values: KeyValue, table: str = "products") -> Interval:
+    return Interval(table, index, *prefix_interval(values))
+
+
+def read_set(*read: str | Interval) -> ReadSet:
+    """What a run read: ids and intervals."""
+    read_set = ReadSet()
+    for one in read:
+        if isinstance(one, Interval):
+            read_set.scanned(one)
+        else:
+            read_set.saw(one)
+    return read_set
+
+
+def woken(read: ReadSet, event: Change) -> bool:
+    """Whether the change touches the read set: the matcher and the plain rule must say the same."""
+    matcher: Matcher[str] = Matcher()
+    matcher.register("till", read)
+    matcher.register("another till", ReadSet())
+    answer = touches(read, event)
+    assert matcher.touched(event) == ({"till"} if answer else set())
+    return answer
+
+
+NAMES_OF_ACC_1 = interval("by_name", "acc_1", False)
+
+
+def test_a_new_row_in_a_scanned_interval_wakes() -> None:
+    assert woken(read_set(NAMES_OF_ACC_1), change(product("prd_1")))
+
+
+def test_a_row_that_moves_into_a_scanned_interval_wakes() -> None:
+    moved = change(product("prd_1"), "update", fields=["archived", "updated_at"])
+
+    assert woken(read_set(NAMES_OF_ACC_1), moved)
+
+
+def test_a_row_of_another_owner_wakes_nobody() -> None:
+    assert not woken(read_set(NAMES_OF_ACC_1), change(product("prd_1", "acc_2")))
+    assert not woken(read_set(NAMES_OF_ACC_1), change(product("prd_1", "acc_1x")))
+
+
+def test_a_row_beyond_the_page_wakes_nobody_and_one_within_it_does() -> None:
+    low, _ = prefix_interval(["acc_1", False])
+    page = Interval("products", "by_name", low, successor(encode_key(["acc_1", False, "milk", "prd_5"])))
+
+    assert woken(read_set(page), change(product("prd_9", name_key="bread")))
+    assert woken(read_set(page), change(product("prd_5", name_key="milk")))
+    assert not woken(read_set(page), change(product("prd_6", name_key="milk")))
+    assert not woken(read_set(page), change(product("prd_0", name_key="tea")))
+
+
+def test_the_row_after_which_a_page_begins_does_not_wake_it() -> None:
+    low, high = successor(encode_key(["acc_1", False, "milk", "prd_5"])), prefix_interval(["acc_1", False])[1]
+    second_page = read_set(Interval("products", "by_name", low, high))
+
+    assert not woken(second_page, change(product("prd_5", name_key="milk")))
+    assert woken(second_page, change(product("prd_6", name_key="milk")))
+
+
+def test_a_row_elsewhere_in_the_index_wakes_nobody() -> None:
+    assert not woken(read_set(NAMES_OF_ACC_1), change(product("prd_1", archived=True)))
+
+
+def test_a_row_that_was_seen_wakes_whatever_became_of_it() -> None:
+    seen = read_set("prd_1")
+
+    assert woken(seen, change(product("prd_1", archived=True), "update", fields=["archived"]))
+    assert woken(seen, change(product("prd_1"), "replace"))
+    assert woken(seen, change(product("prd_1"), "delete"))
+    assert woken(seen, Change(Version(1), "products", "prd_1", "update", None, frozenset({"stock"})))
+
+
+def test_an_id_that_was_asked_for_and_not_found_wakes_when_it_comes() -> None:
+    assert woken(read_set("prd_1"), change(product("prd_1")))
+
+
+def test_a_deleted_row_that_was_not_seen_wakes_nobody() -> None:
+    assert not woken(read_set("prd_2", NAMES_OF_ACC_1), change(product("prd_1"), "delete"))
+
+
+def test_a_row_that_is_gone_by_the_time_it_is_looked_up_wakes_only_who_saw_it() -> None:
+    gone = Change(Version(1), "products", "prd_1", "update", None, frozenset({"stock"}))
+
+    assert not woken(read_set(NAMES_OF_ACC_1), gone)
+    assert woken(read_set(NAMES_OF_ACC_1, "prd_1"), gone)
+
+
+def test_a_change_of_the_guard_alone_wakes_nobody() -> None:
+    read = read_set("prd_1", NAMES_OF_ACC_1)
+
+    assert not woken(read, change(product("prd_1"), "update", fields=["guard"]))
+    assert woken(read, change(product("prd_1"), "update", fields=["guard", "stock"]))
+    assert woken(read, change(product("prd_1"), "replace"))
+
+
+def test_a_table_that_is_not_declared_wakes_nobody() -> None:
+    assert not woken(read_set("job_1"), change({"_id": "job_1"}, table="elsewhere"))
+
+
+def test_an_interval_of_another_table_or_index_does_not_wake() -> None:
+    names = encode_key(["acc_1", "tea"])
+
+    assert not woken(read_set(interval("by_position", "acc_1", table="product_categories")), change(product("prd_1")))
+    assert not woken(read_set(Interval("products", "by_sku", names, successor(names))), change(product("prd_1", sku="other")))
+
+
+def test_a_row_wakes_who_looked_for_its_unique_key_in_vain() -> None:
+    looked_for = read_set(interval("by_sku", "acc_1", "A-7"))
+
+    assert woken(looked_for, change(product("prd_1", sku="A-7")))
+    assert not woken(looked_for, change(product("prd_1", sku="A-70")))
+    assert not woken(looked_for, change(product("prd_1", "acc_2", sku="A-7")))
+
+
+def test_a_row_without_a_unique_key_is_not_in_that_index() -> None:
+    all_skus = read_set(interval("by_sku", "acc_1"))
+
+    assert not woken(all_skus, change(product("prd_1", sku=None)))
+    assert woken(all_skus, change(product("prd_1", sku="")))
+
+
+def test_a_null_in_an_index_that_is_not_unique_is_a_key_like_any_other() -> None:
+    uncategorised = read_set(interval("by_category_name", "acc_1", None, False))
+
+    assert woken(uncategorised, change(product("prd_1", category_id=None)))
+    without = product("prd_1")
+    del without["category_id"]
+    assert woken(uncategorised, change(without))
+    assert not woken(uncategorised, change(product("prd_1", category_id="pct_1")))
+
+
+def test_a_table_without_owners_is_matched_by_its_unique_keys() -> None:
+    user = {"_id": "usr_1", "email": "a@example.com"}
+    looked_for = read_set(interval("by_email", "a@example.com", table="users"))
+
+    assert woken(looked_for, change(user, table="users"))
+    assert not woken(looked_for, change(user | {"email": "b@example.com"}, table="users"))
+
+
+def test_an_interval_over_several_owners_is_matched_too() -> None:
+    everybody = read_set(Interval("products", "by_name", b"", b"\xff"))
+
+    assert woken(everybody, change(product("prd_1", "acc_7")))
+
+
+def test_an_empty_interval_holds_nothing() -> None:
+    key = encode_key(["acc_1", False, "tea", "prd_1"])
+    empty = read_set(Interval("products", "by_name", key, key), Interval("products", "by_name", successor(key), key))
+
+    assert not woken(empty, change(product("prd_1")))
+
+
+@pytest.mark.parametrize("stock", [1.5, [1, 2], {"a": 1}, 2**63])
+def test_a_value_that_no_column_of_ours_holds_could_stand_anywhere_under_the_values_before_it(stock: object) -> None:
+    """Only a writer that goes around the validators can store one."""
+    odd = change(product("prd_1", stock=stock))
+
+    assert woken(read_set(interval("by_stock", "acc_1", False, 7)), odd)
+    assert not woken(read_set(interval("by_stock", "acc_1", True)), odd)
+    assert not woken(read_set(interval("by_stock", "acc_2", False)), odd)
+    assert woken(read_set(NAMES_OF_ACC_1), odd)
+
+
+@pytest.mark.parametrize("account", [None, 7, 1.5, ["acc_1"]])
+def test_a_row_of_no_owner_is_in_no_interval(account: Any) -> None:
+    everybody = Interval("products", "by_name", b"", b"\xff")
+
+    assert not woken(read_set(NAMES_OF_ACC_1, everybody), change(product("prd_1") | {"account_id": account}))
+
+
+def test_a_read_set_that_names_what_is_not_declared_is_refused_and_changes_nothing() -> None:
+    matcher: Matcher[str] = Matcher()
+    matcher.register("till", read_set("prd_1"))
+
+    for wrong in (interval("by_colour", "acc_1"), interval("by_name", "acc_1", table="elsewhere")):
+        with pytest.raises(KeyError):
+            matcher.register("till", read_set("prd_2", wrong))
+
+    assert matcher.touched(change(product("prd_1"))) == {"till"}
+
+
+def test_each_owner_has_an_interval_tree_of_their_own_so_that_others_cost_them_nothing() -> None:
+    matcher: Matcher[int] = Matcher()
+    for n in range(100):
+        matcher.register(n, read_set(interval("by_name", f"acc_{n}", False)))
+
+    assert set(matcher._scanned["products"]) == {encode_key([f"acc_{n}"]) for n in range(100)}
+
+
+def test_a_registered_read_set_is_what_it_was_when_it_was_registered() -> None:
+    matcher: Matcher[str] = Matcher()
+    read = read_set("prd_1")
+    matcher.register("till", read)
+    read.saw("prd_2")
+
+    assert matcher.touched(change(product("prd_2"))) == set()
+
+
+# --- the matcher against the rule, for anything that may be registered ---
+
+ACCOUNTS = st.sampled_from(["acc_1", "acc_2"])
+TABLES = ("products", "product_categories", "sessions")
+IDS = {table: st.sampled_from([f"{TABLES_BY_NAME[table].spec.prefix}_{n}" for n in range(4)]) for table in TABLES}
+VALUES = {
+    "archived": st.booleans(),
+    "low_stock": st.booleans(),
+    "name_key": st.sampled_from(["", "milk", "tea", "te\x00"]),
+    "category_id": st.sampled_from([None, "pct_1", "pct_2"]),
+    "sku": st.sampled_from([None, "A", "B"]),
+    "created_at": st.sampled_from([NOW, datetime(1969, 1, 1, tzinfo=UTC)]),
+}
+OTHERS = st.integers(-1, 1) | st.none()
+
+
+@st.composite
+def rows(draw: st.DrawFn, table: str) -> dict[str, Any]:
+    """A row with just the columns that indexes need."""
+    spec = TABLES_BY_NAME[table].spec
+    row: dict[str, Any] = {"_id": draw(IDS[table])}
+    if spec.policy is Policy.ACCOUNT:
+        row["account_id"] = draw(ACCOUNTS)
+    for column in sorted({column for index in spec.indexes for column in index.keys}):
+        row[column] = draw(VALUES.get(column, OTHERS))
+    return row
+
+
+@st.composite
+def intervals(draw: st.DrawFn) -> Interval:
+    """An interval between two keys of rows, or under a prefix, or with its ends the wrong way round."""
+    table = draw(st.sampled_from(TABLES))
+    spec = TABLES_BY_NAME[table].spec
+    index = draw(st.sampled_from(spec.indexes))
+    keys = [[draw(rows(table))[column] for column in spec.stored_keys(index)] for _ in range(2)]
+    if draw(st.booleans()):
+        length = draw(st.integers(0, len(keys[0])))
+        return Interval(table, index.name, *prefix_interval(keys[0][:length]))
+    low, high = (successor(encode_key(key)) if draw(st.booleans()) else encode_key(key) for key in keys)
+    return Interval(table, index.name, low, high)
+
+
+READ_SETS = st.builds(ReadSet, st.sets(st.one_of(*IDS.values()), max_size=3), st.sets(intervals(), max_size=3))
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> Change:
+    table = draw(st.sampled_from(TABLES))
+    kind: Kind = draw(st.sampled_from(["insert", "update", "replace", "delete"]))
+    fields = draw(st.sets(st.sampled_from(["guard", "stock", "name"]), min_size=1)) if kind == "update" else None
+    event = change(draw(rows(table)), kind, table=table, fields=None if fields is None else sorted(fields))
+    gone = kind == "update" and draw(st.booleans())
+    return Change(event.time, table, event.id, kind, None, event.fields) if gone else event
+
+
+class MatcherBesideTheRule(RuleBasedStateMachine):
+    """Whatever is registered, replaced and forgotten: the matcher names exactly those whom the rule, asked one by one, names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.matcher: Matcher[int] = Matcher()
+        self.registered: dict[int, ReadSet] = {}
+
+    @rule(key=st.integers(0, 5), read=READ_SETS)
+    def register(self, key: int, read: ReadSet) -> None:
+        self.matcher.register(key, read)
+        self.registered[key] = read
+        assert len(self.matcher) == len(self.registered)
+
+    @rule(key=st.integers(0, 5))
+    def unregister(self, key: int) -> None:
+        self.matcher.unregister(key)
+        self.registered.pop(key, None)
+
+    @rule(event=changes())
+    def change(self, event: Change) -> None:
+        assert self.matcher.touched(event) == {key for key, read in self.registered.items() if touches(read, event)}
+
+    def teardown(self) -> None:
+        """When all have gone, nothing is left of them."""
+        for key in list(self.registered):
+            self.matcher.unregister(key)
+        assert not self.matcher._seen
+        assert not any(self.matcher._scanned.values())
+
+
+TestMatcherBesideTheRule = MatcherBesideTheRule.TestCase
+TestMatcherBesideTheRule.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+
+
+# --- the rule against what it is for: no result changes without a wake (docs/decisions/0003) ---
+
+PRODUCTS = TABLES_BY_NAME["products"].spec
+Table = dict[str, Document]
+
+
+def page(table: Table, index: str, equals: Sequence[KeyValue], first: int, *, descending: bool) -> tuple[list[Document], ReadSet]:
+    """A page as it is read: `first` rows and one more, in either direction; and what was read for it."""
+    low, high = prefix_interval(equals)
+    columns = PRODUCTS.stored_keys(PRODUCTS.by_name[index])
+    placed = [(encode_key([row[column] for column in columns]), row) for row in table.values()]
+    placed.sort(key=lambda at: at[0], reverse=descending)
+    read = [(key, row) for key, row in placed if low <= key < high][: first + 1]
+    if len(read) > first:
+        last = read[-1][0]
+        low, high = (last, high) if descending else (low, successor(last))
+    return [row for _, row in read[:first]], read_set(Interval("products", index, low, high), *(row["_id"] for _, row in read))
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_no_page_changes_without_a_wake_even_where_rows_are_looked_up_late(data: st.DataObject) -> None:
+    table: Table = {row["_id"]: row for row in data.draw(st.lists(rows("products"), max_size=6))}
+    index = data.draw(st.sampled_from([index for index in PRODUCTS.indexes if not index.unique]))
+    equals = [data.draw(rows("products"))[column] for column in PRODUCTS.stored_keys(index)[: data.draw(st.integers(1, 2))]]
+    first, descending = data.draw(st.integers(1, 3)), data.draw(st.booleans())
+    before, read = page(table, index.name, equals, first, descending=descending)
+
+    history = [table]
+    ids: list[tuple[str, Kind]] = []
+    for row in data.draw(st.lists(rows("products"), min_size=1, max_size=3)):
+        held = row["_id"] in history[-1]
+        gone = held and data.draw(st.booleans())
+        ids.append((row["_id"], "delete" if gone else "update" if held else "insert"))
+        rest = {id: other for id, other in history[-1].items() if id != row["_id"]}
+        history.append(rest if gone else {**rest, row["_id"]: row})
+
+    # The look-up of change i finds the row as of any state from i on.
+    moments = [data.draw(st.integers(at, len(ids))) for at in range(1, len(ids) + 1)]
+    events = [
+        Change(Version(at), "products", id, kind, None if kind == "delete" else history[moment].get(id), None)
+        for at, ((id, kind), moment) in enumerate(zip(ids, moments, strict=True))
+    ]
+    after, _ = page(history[-1], index.name, equals, first, descending=descending)
+
+    if before != after:
+        assert any(touches(read, event) for event in events)
