@@ -1,0 +1,226 @@
+"""The kinds of function that the business is made of, and the context each kind receives.
+
+A function is a plain typed async function whose first parameter is its context. Its decorator names the kind; the schema is assembled
+from what is marked. A context offers just what its kind may do: a query's has no writer, a mutation's reads and writes one transaction.
+The `identity_` kinds reach the tables that have no owner (users, sessions), and are for the modules `auth`, `users` and `nodes` alone; a
+test holds that.
+
+Functions call each other as what they are: `await find_product(ctx, …)`. An undecorated function is internal: the wire never sees it.
+"""
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+
+import strawberry
+
+from datastore.errors import UnauthenticatedError
+from datastore.reading import IdentityReader, Reader
+from datastore.scope import Scope
+from datastore.writing import IdentityWriter, Writer
+from resolvers.services import Services
+
+MARK = "__tillstream__"
+Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
+
+
+class Kind(Enum):
+    """What a function may do."""
+
+    QUERY = "query"
+    MUTATION = "mutation"
+    IDENTITY_QUERY = "identity query"
+    IDENTITY_MUTATION = "identity mutation"
+
+    @property
+    def writes(self) -> bool:
+        """Whether functions of this kind run as a transaction."""
+        return self in {Kind.MUTATION, Kind.IDENTITY_MUTATION}
+
+
+@dataclass(frozen=True, slots=True)
+class Marking:
+    """What a decorator says of a function: its kind, and whether somebody who is not signed in may call it."""
+
+    kind: Kind
+    public: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueryContext:
+    """Reads of the caller's account, all on one snapshot.
+
+    `now` is the instant of the run, UTC: the only clock a query may read.
+    """
+
+    scope: Scope
+    db: Reader
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class MutationContext:
+    """Reads and writes of the caller's account, in one transaction, which is retried as a whole on conflict: run nothing here that must
+    run once.
+    """
+
+    scope: Scope
+    db: Writer
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityQueryContext:
+    """Reads of users and sessions, on the same snapshot as the account's rows.
+
+    `caller` is None where nobody is signed in. `reader` gives the account's rows to who is.
+    """
+
+    caller: Scope | None
+    identity: IdentityReader
+    reader: Callable[[Scope], Reader]
+    now: datetime
+    services: Services
+
+    @property
+    def scope(self) -> Scope:
+        """The caller; raises UnauthenticatedError where nobody is signed in."""
+        return signed_in(self.caller)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityMutationContext:
+    """Reads and writes of users and sessions, and of the accounts that `writer` is given a scope for, in one transaction.
+
+    `committed` reads outside the transaction (which starts with its first own read or write): what takes long, such as verifying a
+    password, goes before it.
+    """
+
+    caller: Scope | None
+    identity: IdentityWriter
+    writer: Callable[[Scope], Writer]
+    committed: IdentityReader
+    now: datetime
+    services: Services
+    user_agent: str
+
+    @property
+    def scope(self) -> Scope:
+        """The caller; raises UnauthenticatedError where nobody is signed in."""
+        return signed_in(self.caller)
+
+
+@runtime_checkable
+class SignedIn(Protocol):
+    """The result of a mutation that signs somebody in: the rest of the request is done as them."""
+
+    @property
+    def scope(self) -> Scope:
+        """Who was signed in."""
+
+
+class Contexts(Protocol):
+    """What carries out functions: `resolvers.runs.Run`, which the wire makes anew for each execution."""
+
+    def query_context(self, marking: Marking) -> QueryContext | IdentityQueryContext:
+        """The context of a function that reads."""
+
+    async def mutate(self, function: Callable[..., Awaitable[Any]], marking: Marking, arguments: dict[str, Any], response_key: str) -> Any:
+        """Carries out a mutation as one transaction."""
+
+
+def signed_in(scope: Scope | None) -> Scope:
+    """The scope, or UnauthenticatedError where there is none."""
+    if scope is None:
+        raise UnauthenticatedError
+    return scope
+
+
+def query(function: Function) -> Function:
+    """Marks a read of the caller's account; it can be live."""
+    return _mark(function, Marking(Kind.QUERY))
+
+
+def mutation(function: Function) -> Function:
+    """Marks a transaction on the caller's account."""
+    return _mark(function, Marking(Kind.MUTATION))
+
+
+def identity_query(function: Function) -> Function:
+    """Marks a read of users or sessions; it can be live, and decides itself what it tells who is not signed in."""
+    return _mark(function, Marking(Kind.IDENTITY_QUERY))
+
+
+def identity_mutation(*, public: bool = False) -> Callable[[Function], Function]:
+    """Marks a transaction on users or sessions; a public one takes callers who are not signed in."""
+    return lambda function: _mark(function, Marking(Kind.IDENTITY_MUTATION, public))
+
+
+def field(function: Callable[..., Any]) -> Any:
+    """Marks a method of a GraphQL type, `async def name(self, ctx: QueryContext, …)`, as a nested field that reads.
+
+    Its reads join the snapshot and the read set of the run, and are batched with those of its siblings.
+    """
+    return strawberry.field(resolver=_as_resolver(function, Marking(Kind.QUERY), method=True), description=inspect.getdoc(function))
+
+
+def root_field(function: Callable[..., Awaitable[Any]]) -> Any:
+    """The field of `Query` or `Mutation` that a marked function becomes; its docstring describes it in the schema."""
+    marking = marking_of(function)
+    if marking is None:
+        msg = f"{function.__module__}.{function.__name__} carries no mark of a kind of function"
+        raise TypeError(msg)
+    description = inspect.getdoc(function)
+    return strawberry.field(resolver=_as_resolver(function, marking, method=False), description=description, name=None)
+
+
+def marking_of(function: object) -> Marking | None:
+    """The mark a decorator of this module left, or None."""
+    marking = getattr(function, MARK, None)
+    return marking if isinstance(marking, Marking) else None
+
+
+def _mark(function: Function, marking: Marking) -> Function:
+    if not inspect.iscoroutinefunction(function):
+        msg = f"{function} must be an async function"
+        raise TypeError(msg)
+    setattr(function, MARK, marking)
+    return cast("Function", function)
+
+
+def _as_resolver(function: Callable[..., Any], marking: Marking, *, method: bool) -> Callable[..., Any]:
+    """A Strawberry resolver with the function's own arguments, `info` standing where the context stood."""
+    if marking.kind.writes:
+
+        async def resolver(info: strawberry.Info, **arguments: Any) -> Any:
+            contexts = cast("Contexts", info.context)
+            return await contexts.mutate(function, marking, arguments, str(info.path.key))
+
+    elif method:
+
+        async def resolver(self: Any, info: strawberry.Info, **arguments: Any) -> Any:  # type: ignore[misc]
+            return await function(self, cast("Contexts", info.context).query_context(marking), **arguments)
+
+    else:
+
+        async def resolver(info: strawberry.Info, **arguments: Any) -> Any:
+            return await function(cast("Contexts", info.context).query_context(marking), **arguments)
+
+    return _with_signature_of(function, resolver, context_position=1 if method else 0)
+
+
+def _with_signature_of(function: Callable[..., Any], resolver: Callable[..., Any], context_position: int) -> Callable[..., Any]:
+    signature = inspect.signature(function)
+    parameters = list(signature.parameters.values())
+    context = parameters[context_position].name
+    parameters[context_position] = inspect.Parameter("info", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=strawberry.Info)
+    resolver.__name__, resolver.__qualname__, resolver.__module__ = function.__name__, function.__qualname__, function.__module__
+    resolver.__doc__ = function.__doc__
+    resolver.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    resolver.__annotations__ = {name: kind for name, kind in function.__annotations__.items() if name != context} | {
+        "info": strawberry.Info
+    }
+    return resolver

@@ -1,0 +1,95 @@
+"""Idempotency keys: the same key and input gives the first result again; the same key with another input is a conflict.
+
+The first result is stored in the transaction of the mutation itself, so that there is a result under the key if and only if the mutation
+committed, and two requests with one key at once are settled by the unique index. A key is the caller's own; a request with several
+mutations has one for each of its fields. Keys are kept for `KEPT_FOR`.
+"""
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, get_type_hints
+
+from pydantic import BaseModel
+
+from datastore.errors import ConflictError
+from datastore.schema import TABLES_BY_NAME, IdempotencyKey
+from datastore.scope import Scope
+from datastore.tables import Row
+from datastore.transactions import Transaction
+from datastore.writing import Writer
+
+KEPT_FOR = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Replays:
+    """What a mutation sent with a key was asked to do, and where its first result is kept."""
+
+    scope: Scope
+    key: str
+    input_hash: str
+    result_type: Any
+
+    @classmethod
+    def of(
+        cls, key: str | None, response_key: str, scope: Scope | None, function: Callable[..., Awaitable[Any]], arguments: dict[str, Any]
+    ) -> "Replays | None":
+        """None without a key, for callers who are not signed in, and for results that must not be kept (tokens)."""
+        result_type = get_type_hints(function)["return"]
+        if key is None or scope is None or not (result_type is bool or hasattr(result_type, "of")):
+            return None
+        asked = json.dumps([function.__name__, arguments], default=_plain, sort_keys=True)
+        return cls(scope, f"{key}/{response_key}", hashlib.sha256(asked.encode()).hexdigest(), result_type)
+
+    async def carry_out(self, transaction: Transaction, body: Callable[[], Awaitable[Any]], now: datetime) -> Any:
+        """The first result where there is one, else the body's, kept under the key.
+
+        Raises ConflictError where the key was used with another input.
+        """
+        db = Writer(transaction, self.scope)
+        kept = await db.find(IdempotencyKey, "by_key", self.scope.user_id, self.key)
+        if kept is not None and kept.created_at > now - KEPT_FOR:
+            if kept.input_hash != self.input_hash:
+                msg = "This idempotency key was used with another input."
+                raise ConflictError(msg)
+            return self._decode(kept.result)
+        if kept is not None:
+            await db.delete(kept)
+        result = await body()
+        await db.insert(
+            IdempotencyKey(
+                id=IdempotencyKey.new_id(),
+                created_at=now,
+                updated_at=now,
+                account_id=self.scope.account_id,
+                user_id=self.scope.user_id,
+                key=self.key,
+                input_hash=self.input_hash,
+                result=_encode(result),
+            )
+        )
+        return result
+
+    def _decode(self, kept: str) -> Any:
+        result = json.loads(kept)
+        if isinstance(result, bool):
+            return result
+        row = TABLES_BY_NAME[result["table"]].model_validate_json(result["row"])
+        return self.result_type.of(row)
+
+
+def _encode(result: Any) -> str:
+    if isinstance(result, bool):
+        return json.dumps(result)
+    row: Row = result.row
+    return json.dumps({"table": row.spec.name, "row": row.model_dump_json()})
+
+
+def _plain(value: Any) -> Any:
+    """Arguments as JSON: inputs by the fields that were sent, everything else (amounts, instants, ids) by its text."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_unset=True)
+    return str(value)

@@ -1,0 +1,107 @@
+"""Passwords: hashed with Argon2id, in a small pool of threads, so that a rush of sign-ins delays sign-ins and nothing else."""
+
+import asyncio
+import unicodedata
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Annotated, TypeVar
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from pydantic import AfterValidator
+
+from datastore.errors import RateLimitedError
+
+SHORTEST = 8
+LONGEST = 128
+"""In characters; NIST SP 800-63B-4 asks for at least 8 and no fewer than 64, without rules of composition."""
+
+# OWASP Password Storage Cheat Sheet: 19 MiB of memory, two passes, one lane (RFC 9106 explains the parameters).
+MEMORY_KIB = 19 * 1024
+PASSES = 2
+LANES = 1
+
+T = TypeVar("T")
+
+
+def offered_password(value: str) -> str:
+    """A password as it is hashed: NFKC, as NIST SP 800-63B-4 section 3.1.1.2 advises, and not trimmed.
+
+    Raises ValueError where it is longer than any, or holds what is no character.
+    """
+    if len(value) > 4 * LONGEST:
+        raise ValueError(f"must have at most {LONGEST} characters")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must not contain lone surrogates") from None
+    return unicodedata.normalize("NFKC", value)
+
+
+def new_password(value: str) -> str:
+    """A password that somebody chose, of a length that is taken. Raises ValueError."""
+    text = offered_password(value)
+    if not SHORTEST <= len(text) <= LONGEST:
+        raise ValueError(f"must have {SHORTEST} to {LONGEST} characters")
+    return text
+
+
+Password = Annotated[str, AfterValidator(new_password)]
+"""A password that is being chosen."""
+
+OfferedPassword = Annotated[str, AfterValidator(offered_password)]
+"""A password that is compared with a stored one: one of a wrong length is merely wrong."""
+
+
+class Passwords:
+    """Hashes and verifies passwords, `threads` at once; when `waiting` more stand in line, the next one is refused."""
+
+    def __init__(self, *, threads: int = 2, waiting: int = 64) -> None:
+        self._hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
+        self._room = threads + waiting
+        self._under_way = 0
+        self._nobodys_hash = self._hasher.hash("the password of nobody")
+
+    async def hash(self, password: str) -> str:
+        """The hash to store, a PHC string. Raises RateLimitedError when too many wait."""
+        return await self._in_pool(lambda: self._hasher.hash(password))
+
+    async def verify(self, stored: str | None, password: str) -> bool:
+        """Whether the password is the one that was hashed.
+
+        None stands for a user who does not exist: it takes as long, and is never true. Raises RateLimitedError when too many wait.
+        """
+        matches = await self._in_pool(lambda: self._matches(self._nobodys_hash if stored is None else stored, password))
+        return matches and stored is not None
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether the hash was made with weaker parameters than today's."""
+        return self._hasher.check_needs_rehash(stored)
+
+    def close(self) -> None:
+        """Waits for the hashes under way and ends the threads."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _matches(self, stored: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(stored, password)
+        except (VerificationError, InvalidHashError):
+            return False
+
+    async def _in_pool(self, work: Callable[[], T]) -> T:
+        if self._under_way >= self._room:
+            raise RateLimitedError("Too many people are signing in at this moment; try again shortly.", retry_after=1.0)
+        self._under_way += 1
+        loop = asyncio.get_running_loop()
+        job = self._pool.submit(work)
+        # Counted when it really ends: a caller who went away has not freed the thread.
+        job.add_done_callback(lambda ended: self._ended(loop, ended))
+        return await asyncio.wrap_future(job)
+
+    def _ended(self, loop: asyncio.AbstractEventLoop, _job: Future[T]) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(self._free)
+
+    def _free(self) -> None:
+        self._under_way -= 1

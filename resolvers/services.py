@@ -1,0 +1,29 @@
+"""What every run shares in one process: the database, the signers, the password hasher, the clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from datastore.cursors import Cursors
+from datastore.database import Database
+from datastore.settings import Settings
+from resolvers.passwords import Passwords
+from resolvers.tokens import AccessTokens
+
+
+def utc_now() -> datetime:
+    """The present instant, UTC, in the millisecond precision that MongoDB keeps."""
+    now = datetime.now(UTC)
+    return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Made once when the process starts; `clock` gives the present instant in UTC."""
+
+    settings: Settings
+    database: Database
+    cursors: Cursors
+    passwords: Passwords
+    tokens: AccessTokens
+    clock: Callable[[], datetime] = utc_now

@@ -1,0 +1,92 @@
+"""What an account chose once for everything."""
+
+from typing import Annotated, Any, Self
+
+import strawberry
+from pydantic import BaseModel, Field
+
+from datastore import schema as tables
+from datastore.errors import ConflictError, NotFoundError
+from datastore.reading import Reader
+from datastore.writing import Writer
+from resolvers.functions import MutationContext, QueryContext, mutation, query
+from resolvers.money import CurrencyCode
+from resolvers.nodes import Node, node_type
+from resolvers.text import LocaleTag, Name, TimeZoneName
+
+CURRENCY = "The ISO 4217 code of the currency that all amounts are in."
+TIME_ZONE = "The IANA name of the time zone whose days are the business's days."
+LOCALE = "The BCP 47 language tag of what is written to customers."
+
+
+@node_type(tables.Settings)
+@strawberry.type(description="What a business chose once for everything.")
+class Settings(Node):
+    """The settings of the caller's account."""
+
+    row: strawberry.Private[tables.Settings]
+    business_name: str = strawberry.field(description="The name that customers know the business by.")
+    currency: str = strawberry.field(description=CURRENCY)
+    currency_fixed: bool = strawberry.field(description="Whether amounts are stored already, so that the currency can no longer change.")
+    time_zone: str = strawberry.field(description=TIME_ZONE)
+    locale: str = strawberry.field(description=LOCALE)
+
+    @classmethod
+    def of(cls, row: tables.Settings) -> Self:
+        """The row as the API shows it."""
+        return cls(
+            id=strawberry.ID(row.id),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            row=row,
+            business_name=row.business_name,
+            currency=row.currency,
+            currency_fixed=row.currency_fixed,
+            time_zone=row.time_zone,
+            locale=row.locale,
+        )
+
+
+@strawberry.pydantic.input(description="The settings to change; what is left out stays.")
+class UpdateSettingsInput(BaseModel):
+    """Changes of settings."""
+
+    business_name: strawberry.Maybe[Name] = Field(default=None, description="The name that customers know the business by.")
+    currency: strawberry.Maybe[CurrencyCode] = Field(default=None, description=f"{CURRENCY} Fixed once an amount is stored.")
+    time_zone: strawberry.Maybe[TimeZoneName] = Field(default=None, description=TIME_ZONE)
+    locale: strawberry.Maybe[LocaleTag] = Field(default=None, description=LOCALE)
+
+
+@query
+async def settings(ctx: QueryContext) -> Settings:
+    """The settings of your business."""
+    return Settings.of(await settings_row(ctx.db))
+
+
+@mutation
+async def update_settings(
+    ctx: MutationContext, input: Annotated[UpdateSettingsInput, strawberry.argument(description="The settings to change.")]
+) -> Settings:
+    """Changes settings. CONFLICT where the currency would change though amounts are stored."""
+    row = await settings_row(ctx.db)
+    changes: dict[str, Any] = input.model_dump(exclude_unset=True)
+    # Safe against a first amount stored at the same time: that writes this row too, so one of the two transactions runs again.
+    if row.currency_fixed and changes.get("currency", row.currency) != row.currency:
+        raise ConflictError(f"The currency is fixed at {row.currency}: amounts are stored in it.")
+    return Settings.of(await ctx.db.update(row, **changes))
+
+
+async def settings_row(db: Reader | Writer) -> tables.Settings:
+    """The one row of settings that every account has."""
+    row = await db.find(tables.Settings, "by_account")
+    if row is None:
+        raise NotFoundError("There is no such settings.")
+    return row
+
+
+async def currency_of_amounts(db: Writer) -> str:
+    """The currency to store an amount in, which is fixed from then on."""
+    row = await settings_row(db)
+    if not row.currency_fixed:
+        await db.update(row, currency_fixed=True)
+    return row.currency

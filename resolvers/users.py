@@ -1,0 +1,114 @@
+"""People, as they see themselves."""
+
+from enum import Enum
+from typing import Annotated, Any, Self
+
+import strawberry
+from pydantic import BaseModel, Field
+
+from datastore import schema as tables
+from datastore.errors import UnauthenticatedError
+from resolvers.functions import (
+    IdentityMutationContext,
+    IdentityQueryContext,
+    QueryContext,
+    field,
+    identity_mutation,
+    identity_query,
+)
+from resolvers.nodes import Node, node_type
+from resolvers.settings import Settings, settings_row
+from resolvers.text import LocaleTag, Name
+
+
+@strawberry.enum(description="What a person may do in a business.")
+class Role(Enum):
+    """The roles of members."""
+
+    OWNER = strawberry.enum_value("OWNER", description="Everything.")
+    MANAGER = strawberry.enum_value("MANAGER", description="Everything but who is a member and what the business is.")
+    STAFF = strawberry.enum_value("STAFF", description="Recording sales, and reading what that needs.")
+
+
+@node_type(tables.Account)
+@strawberry.type(description="A business.")
+class Account(Node):
+    """The caller's account."""
+
+    row: strawberry.Private[tables.Account]
+
+    @classmethod
+    def of(cls, row: tables.Account) -> Self:
+        """The row as the API shows it."""
+        return cls(id=strawberry.ID(row.id), created_at=row.created_at, updated_at=row.updated_at, row=row)
+
+    @field
+    async def settings(self, ctx: QueryContext) -> Settings:
+        """What the business chose once for everything."""
+        return Settings.of(await settings_row(ctx.db))
+
+
+@node_type(tables.User)
+@strawberry.type(description="A person who can sign in.")
+class User(Node):
+    """The caller themself: nobody else's row is shown as this."""
+
+    row: strawberry.Private[tables.User]
+    email: str = strawberry.field(description="The address they sign in with.")
+    email_verified: bool = strawberry.field(description="Whether they have shown that they read this address.")
+    name: str = strawberry.field(description="What they are called.")
+    locale: str = strawberry.field(description="The BCP 47 language tag of what is written to them.")
+
+    @classmethod
+    def of(cls, row: tables.User) -> Self:
+        """The row as the API shows it."""
+        return cls(
+            id=strawberry.ID(row.id),
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+            row=row,
+            email=row.email,
+            email_verified=row.email_verified,
+            name=row.name,
+            locale=row.locale,
+        )
+
+    @field
+    async def role(self, ctx: QueryContext) -> Role:
+        """What they may do in the business they work in now."""
+        return Role(ctx.scope.role)
+
+    @field
+    async def account(self, ctx: QueryContext) -> Account | None:
+        """The business they work in now."""
+        row = await ctx.db.get(tables.Account, ctx.scope.account_id)
+        return None if row is None else Account.of(row)
+
+
+@strawberry.pydantic.input(description="What to change of yourself; what is left out stays.")
+class UpdateProfileInput(BaseModel):
+    """Changes of the caller's own row."""
+
+    name: strawberry.Maybe[Name] = Field(default=None, description="What you are called, 1 to 200 characters.")
+    locale: strawberry.Maybe[LocaleTag] = Field(default=None, description="The BCP 47 language tag of what is written to you.")
+
+
+@identity_query
+async def viewer(ctx: IdentityQueryContext) -> User | None:
+    """You; null where nobody is signed in."""
+    if ctx.caller is None:
+        return None
+    row = await ctx.identity.get(tables.User, ctx.caller.user_id)
+    return None if row is None else User.of(row)
+
+
+@identity_mutation()
+async def update_profile(
+    ctx: IdentityMutationContext, input: Annotated[UpdateProfileInput, strawberry.argument(description="What to change.")]
+) -> User:
+    """Changes your own name or language."""
+    row = await ctx.identity.get(tables.User, ctx.scope.user_id)
+    if row is None:
+        raise UnauthenticatedError
+    changes: dict[str, Any] = input.model_dump(exclude_unset=True)
+    return User.of(await ctx.identity.update(row, **changes))

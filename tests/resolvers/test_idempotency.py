@@ -1,0 +1,98 @@
+"""Idempotency keys, through the public API."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from resolvers import idempotency
+from tests.gql.api import Api, Person
+
+CREATE = 'mutation ($name: String!) { createProduct(input: {name: $name, price: "1.00"}) { id name createdAt } }'
+COUNT = "{ products(first: 100) { nodes { id } } }"
+
+
+@pytest.fixture
+async def ada(api: Api) -> Person:
+    return await api.sign_up()
+
+
+async def create(api: Api, caller: Person, name: str, key: str | None) -> dict[str, Any]:
+    return await api.execute(CREATE, {"name": name}, caller=caller, idempotency_key=key)
+
+
+async def count(api: Api, caller: Person) -> int:
+    return len((await api.data(COUNT, caller=caller))["products"]["nodes"])
+
+
+async def test_the_same_key_and_input_gives_the_first_result(api: Api, ada: Person) -> None:
+    first, again = await create(api, ada, "Tea", "k"), await create(api, ada, "Tea", "k")
+    assert again["data"] == first["data"]
+    assert await count(api, ada) == 1
+
+
+async def test_a_repeat_wrote_nothing_and_so_carries_no_version(api: Api, ada: Person) -> None:
+    assert "extensions" in await create(api, ada, "Tea", "k")
+    assert "extensions" not in await create(api, ada, "Tea", "k")
+
+
+async def test_the_same_key_with_another_input_is_a_conflict(api: Api, ada: Person) -> None:
+    await create(api, ada, "Tea", "k")
+    assert (await create(api, ada, "Coffee", "k"))["errors"][0]["extensions"]["code"] == "CONFLICT"
+    assert await count(api, ada) == 1
+
+
+async def test_the_same_key_at_another_mutation_is_a_conflict(api: Api, ada: Person) -> None:
+    await create(api, ada, "Tea", "k")
+    document = 'mutation { createProduct: createProductCategory(input: {name: "Tea"}) { id } }'
+    response = await api.execute(document, caller=ada, idempotency_key="k")
+    assert response["errors"][0]["extensions"]["code"] == "CONFLICT"
+
+
+async def test_twenty_at_once_with_one_key_do_it_once(api: Api, ada: Person) -> None:
+    answers = await asyncio.gather(*(create(api, ada, "Tea", "k") for _ in range(20)))
+    assert len({answer["data"]["createProduct"]["id"] for answer in answers}) == 1
+    assert await count(api, ada) == 1
+
+
+async def test_without_a_key_a_repeat_is_another(api: Api, ada: Person) -> None:
+    await create(api, ada, "Tea", None)
+    await create(api, ada, "Tea", None)
+    assert await count(api, ada) == 2
+
+
+async def test_a_key_is_the_callers_own(api: Api, ada: Person) -> None:
+    bob = await api.sign_up()
+    await create(api, ada, "Tea", "k")
+    await create(api, bob, "Tea", "k")
+    assert await count(api, ada) == await count(api, bob) == 1
+
+
+async def test_a_failure_keeps_no_result(api: Api, ada: Person) -> None:
+    document = 'mutation ($sku: String!) { createProduct(input: {name: "Tea", price: "1.00", sku: $sku}) { id } }'
+    await api.data(document, {"sku": "T"}, caller=ada)
+    refused = await api.execute(document, {"sku": "T"}, caller=ada, idempotency_key="k")
+    assert refused["errors"][0]["extensions"]["code"] == "CONFLICT"
+    made = await api.execute(document, {"sku": "U"}, caller=ada, idempotency_key="k")
+    assert "errors" not in made
+
+
+async def test_several_mutations_of_one_request_each_have_a_result(api: Api, ada: Person) -> None:
+    document = (
+        'mutation { a: createProduct(input: {name: "A", price: "1.00"}) { id } b: createProduct(input: {name: "B", price: "1.00"}) { id } }'
+    )
+    first = await api.execute(document, caller=ada, idempotency_key="k")
+    assert (await api.execute(document, caller=ada, idempotency_key="k"))["data"] == first["data"]
+    assert await count(api, ada) == 2
+
+
+async def test_a_key_is_free_again_after_its_time(api: Api, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
+    await create(api, ada, "Tea", "k")
+    monkeypatch.setattr(idempotency, "KEPT_FOR", timedelta(0))
+    await create(api, ada, "Coffee", "k")
+    assert await count(api, ada) == 2
+
+
+async def test_a_result_that_is_no_row_is_given_again_too(api: Api, ada: Person) -> None:
+    assert (await api.execute("mutation { signOut }", caller=ada, idempotency_key="k"))["data"] == {"signOut": True}

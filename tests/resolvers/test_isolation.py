@@ -1,0 +1,230 @@
+"""A client of one business never sees, by any field or argument of the schema, a row of another: the schema is walked by introspection.
+
+Every field of `Query` and `Mutation` is called by A with B's ids in its ID arguments and input fields, every kind of id in every place,
+alone and beside ids of A's own, and with all nested fields selected a few levels deep. B's rows are full of one word, which must be in no
+answer.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import pytest
+from graphql import (
+    GraphQLArgument,
+    GraphQLEnumType,
+    GraphQLField,
+    GraphQLInputField,
+    GraphQLInputObjectType,
+    GraphQLInterfaceType,
+    GraphQLList,
+    GraphQLNamedType,
+    GraphQLNonNull,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    build_client_schema,
+    get_introspection_query,
+    get_named_type,
+)
+from graphql.pyutils import Undefined
+
+from datastore.database import Database
+from tests.gql.api import PASSWORD, Api, Person
+from tests.resolvers.conftest import contents
+from tests.resolvers.shop import adjust, make_category, make_product
+
+SECRET = "Wintermute"
+DEPTH = 4
+
+Fill = Callable[[str], str]
+"""The id for an argument or input field at a path."""
+
+VALUES: dict[str, Any] = {
+    "String": f"{SECRET} 1",
+    "Int": 5,
+    "Boolean": False,
+    "Money": "1.00",
+    "Percentage": "19",
+    "Quantity": 1,
+    "DateTime": "2026-11-23T18:30:00.000Z",
+}
+"""What stands in a place that takes no id. A SKU of B's is among them: `productBySku` must not find it."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One root field called with one id in all of its places for ids."""
+
+    document: str
+    variables: dict[str, Any]
+
+
+@pytest.fixture
+async def other(api: Api) -> Person:
+    """B, whose rows say so everywhere."""
+    person = await api.sign_up(f"{SECRET}@example.org", f"{SECRET} 1")
+    category = await make_category(api, person, f"{SECRET} 1", description=f"{SECRET} 1")
+    product = await make_product(api, person, f"{SECRET} 1", categoryId=category["id"], sku=f"{SECRET} 1", barcode=SECRET, stock=3)
+    await adjust(api, person, product["id"], 1, f"{SECRET} 1")
+    return person
+
+
+@pytest.fixture
+async def schema(api: Api) -> GraphQLSchema:
+    """The schema as a client sees it."""
+    data: Any = await api.data(get_introspection_query())
+    return build_client_schema(data)
+
+
+def selection(schema: GraphQLSchema, kind: GraphQLNamedType, depth: int) -> str:
+    """All fields of a type that need no argument, and those of their types, so many levels deep."""
+    if not isinstance(kind, (GraphQLObjectType, GraphQLInterfaceType)):
+        return ""
+    parts = ["__typename", *filter(None, (selected(schema, name, field, depth) for name, field in kind.fields.items()))]
+    if isinstance(kind, GraphQLInterfaceType):
+        for possible in schema.get_possible_types(kind):
+            fields = [
+                f"{possible.name}_{name}: {chosen}"
+                for name, field in possible.fields.items()
+                if (chosen := selected(schema, name, field, depth))
+            ]
+            parts.append(f"... on {possible.name} {{ {' '.join(fields)} }}")
+    return f"{{ {' '.join(parts)} }}"
+
+
+def selected(schema: GraphQLSchema, name: str, field: GraphQLField, depth: int) -> str:
+    """A field with its own selection; nothing where it is too deep."""
+    named = get_named_type(field.type)
+    if isinstance(named, (GraphQLScalarType, GraphQLEnumType)):
+        return name
+    return f"{name} {selection(schema, named, depth - 1)}" if depth > 1 else ""
+
+
+def value_for(kind: Any, path: str, fill: Fill) -> Any:
+    """A value of an input type, with an id wherever one fits."""
+    if isinstance(kind, GraphQLNonNull):
+        return value_for(kind.of_type, path, fill)
+    if isinstance(kind, GraphQLList):
+        return [value_for(kind.of_type, path, fill)]
+    if isinstance(kind, GraphQLInputObjectType):
+        return {name: given(field, name, f"{path}.{name}", fill) for name, field in kind.fields.items()}
+    if isinstance(kind, GraphQLEnumType):
+        return next(iter(kind.values))
+    return fill(path) if kind.name == "ID" else VALUES[kind.name]
+
+
+def given(place: GraphQLArgument | GraphQLInputField, name: str, path: str, fill: Fill) -> Any:
+    """What an argument or input field is given: its default where it has one and takes no id."""
+    special = {"password": PASSWORD, "email": "mallory@example.org", "currency": "USD", "timeZone": "UTC", "locale": "en", "after": None}
+    if name in special:
+        return special[name]
+    if place.default_value not in {Undefined, None} and get_named_type(place.type).name != "ID":
+        return place.default_value
+    return value_for(place.type, path, fill)
+
+
+def variables_of(field: GraphQLField, fill: Fill) -> dict[str, Any]:
+    """Values of all arguments of a field."""
+    return {name: given(place, name, name, fill) for name, place in field.args.items()}
+
+
+def places_of_ids(field: GraphQLField) -> list[str]:
+    """The paths of all arguments and input fields of a field that take an id."""
+    found: list[str] = []
+
+    def note(path: str) -> str:
+        found.append(path)
+        return ""
+
+    variables_of(field, note)
+    return found
+
+
+def document_of(schema: GraphQLSchema, operation: str, name: str, field: GraphQLField) -> str:
+    """The call of one root field."""
+    declared = ", ".join(f"${argument}: {place.type}" for argument, place in field.args.items())
+    passed = ", ".join(f"{argument}: ${argument}" for argument in field.args)
+    head = f"{operation} ({declared}) {{ {name}({passed})" if field.args else f"{operation} {{ {name}"
+    return f"{head} {selection(schema, get_named_type(field.type), DEPTH)} }}"
+
+
+def calls(schema: GraphQLSchema, theirs: list[str], ours: list[str]) -> Iterator[Call]:
+    """Every root field with every id of theirs: in all of its places for ids, then in each one with every id of ours in the others.
+
+    Queries come before mutations, and what begins or ends sessions is left out.
+    """
+    assert schema.query_type is not None
+    assert schema.mutation_type is not None
+    for operation, root in (("query", schema.query_type), ("mutation", schema.mutation_type)):
+        for name, field in root.fields.items():
+            if name in {"signOut", "signUp", "signIn"}:
+                continue
+            document = document_of(schema, operation, name, field)
+            for id in theirs:
+                yield Call(document, variables_of(field, lambda _, id=id: id))  # type: ignore[misc]
+            places = places_of_ids(field)
+            for place, id, own in product(places if len(places) > 1 else [], theirs, ours):
+                yield Call(document, variables_of(field, lambda path, p=place, i=id, o=own: i if path == p else o))  # type: ignore[misc]
+
+
+async def rows_of(database: Database, account_id: str) -> dict[str, list[Any]]:
+    """Every document that belongs to an account."""
+    return {
+        table: [document for document in documents if document.get("account_id") == account_id]
+        for table, documents in (await contents(database)).items()
+    }
+
+
+async def ids_of(database: Database, person: Person) -> list[str]:
+    """One id of each kind of row that somebody has."""
+    found = {documents[0]["_id"] for documents in (await rows_of(database, person.account_id)).values() if documents}
+    return sorted({*found, person.user_id})
+
+
+async def test_no_field_and_no_argument_shows_or_changes_a_row_of_another_business(
+    api: Api, owner: Person, other: Person, schema: GraphQLSchema, database: Database
+) -> None:
+    category = await make_category(api, owner)
+    await make_product(api, owner, categoryId=category["id"], sku="A-1", stock=3)
+    before = await rows_of(database, other.account_id)
+    ids, ours = await ids_of(database, other), await ids_of(database, owner)
+    assert {id[:3] for id in ids} >= {"acc", "usr", "set", "prd", "pct", "stm", "ses", "mem"}
+    answered = 0
+    for one in calls(schema, ids, ours):
+        response = await api.execute(one.document, one.variables, caller=owner)
+        assert "data" in response, (one, response)
+        for error in response.get("errors", ()):
+            assert error["extensions"]["code"] in {"INVALID_INPUT", "NOT_FOUND", "CONFLICT", "UNAUTHENTICATED"}, (one, error)
+        answered += "errors" not in response
+        text = str(response.get("data"))
+        assert not any(id in text for id in ids), (one, response)
+        assert other.email not in str(response)
+        # What a mutation carried is no leak: a product of A's own may then be called that too.
+        assert one.document.startswith("mutation") or SECRET not in str(response), (one, response)
+    assert answered > len(ids)
+    assert await rows_of(database, other.account_id) == before
+
+
+async def test_the_walk_sees_what_it_looks_for(api: Api, other: Person, schema: GraphQLSchema, database: Database) -> None:
+    """Called by B themself, the same queries show B's rows: the walk reaches them."""
+    ids = await ids_of(database, other)
+    responses = [
+        (one, await api.execute(one.document, one.variables, caller=other))
+        for one in calls(schema, ids, [])
+        if one.document.startswith("query")
+    ]
+    shown = {one.document.split("{")[1].split("(")[0].strip() for one, response in responses if SECRET in str(response.get("data"))}
+    assert schema.query_type is not None
+    assert shown == schema.query_type.fields.keys()
+
+
+async def test_a_live_query_shows_no_row_of_another_business(api: Api, owner: Person, other: Person) -> None:
+    document = "subscription { live { products { nodes { name } } productCategories { nodes { name } } } }"
+    async with api.watch(document, caller=owner) as watching:
+        await make_product(api, other, f"{SECRET} 2")
+        await make_product(api, owner, "Assam")
+        await watching.until(lambda: "Assam" in str(watching.last))
+        await api.settle()
+    assert SECRET not in str(watching.results)

@@ -1,0 +1,73 @@
+from typing import Any
+
+import pytest
+
+from tests.gql.api import Api, Person
+from tests.resolvers.shop import make_category, make_product, problems
+
+NODE = "query ($id: ID!) { node(id: $id) { __typename id createdAt } }"
+NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
+EVERYTHING = "{ viewer { id account { id settings { id } } } products { nodes { id category { id } stockMovements { nodes { id } } } } }"
+
+
+async def every_kind(api: Api, owner: Person) -> dict[str, str]:
+    """An id of each kind of row that somebody has, by its type."""
+    category = await make_category(api, owner)
+    await make_product(api, owner, stock=1, categoryId=category["id"])
+    data = await api.data(EVERYTHING, caller=owner)
+    [product] = data["products"]["nodes"]
+    return {
+        "User": data["viewer"]["id"],
+        "Account": data["viewer"]["account"]["id"],
+        "Settings": data["viewer"]["account"]["settings"]["id"],
+        "Product": product["id"],
+        "ProductCategory": product["category"]["id"],
+        "StockMovement": product["stockMovements"]["nodes"][0]["id"],
+    }
+
+
+async def test_a_row_of_every_kind_is_found_by_its_id(api: Api, owner: Person) -> None:
+    ids = await every_kind(api, owner)
+    schema = await api.data('{ __type(name: "Node") { possibleTypes { name } } }')
+    assert {kind["name"] for kind in schema["__type"]["possibleTypes"]} == ids.keys()
+    for kind, id in ids.items():
+        node = (await api.data(NODE, {"id": id}, caller=owner))["node"]
+        assert (node["__typename"], node["id"]) == (kind, id)
+
+
+async def test_many_rows_come_in_the_order_of_their_ids_with_null_for_what_is_not_there(api: Api, owner: Person, stranger: Person) -> None:
+    ids = list((await every_kind(api, owner)).values())
+    theirs = list((await every_kind(api, stranger)).values())
+    missing = ids[3][:-4] + "ZZZZ"
+    asked = [*ids, missing, *theirs, ids[0], ids[0]]
+    nodes = (await api.data(NODES, {"ids": asked}, caller=owner))["nodes"]
+    assert [node and node["id"] for node in nodes] == [*ids, None, *[None] * len(theirs), ids[0], ids[0]]
+
+
+NOT_IDS: list[Any] = [
+    "",
+    "x",
+    "prd_",
+    "prd_x",
+    "PRD_01J0000000000000000000000A",
+    "xyz_01J0000000000000000000000A",
+    "mem_01J0000000000000000000000A",
+    "\0",
+    5,
+]
+
+
+@pytest.mark.parametrize("id", NOT_IDS)
+async def test_what_is_no_id_is_refused_by_name(api: Api, owner: Person, id: object) -> None:
+    assert problems(await api.execute(NODE, {"id": id}, caller=owner)) == ["id"]
+    assert problems(await api.execute(NODES, {"ids": [owner.user_id, id]}, caller=owner)) == ["ids.1"]
+
+
+async def test_at_most_100_ids_are_asked_for_at_once(api: Api, owner: Person) -> None:
+    assert len((await api.data(NODES, {"ids": [owner.user_id] * 100}, caller=owner))["nodes"]) == 100
+    assert problems(await api.execute(NODES, {"ids": [owner.user_id] * 101}, caller=owner)) == ["ids"]
+    assert await api.data(NODES, {"ids": []}, caller=owner) == {"nodes": []}
+
+
+async def test_rows_are_found_for_nobody_who_is_not_signed_in(api: Api, owner: Person) -> None:
+    assert await api.code(NODE, {"id": owner.user_id}) == "UNAUTHENTICATED"
