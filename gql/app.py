@@ -1,0 +1,122 @@
+"""The ASGI application and what lives around it: connections, the live engine, the answer to "are you ready?"."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from datastore.blobs import Blobs
+from datastore.changes import ChangeStream
+from datastore.cursors import Cursors
+from datastore.database import Database
+from datastore.errors import UnavailableError
+from datastore.secrets import resolve_secrets
+from datastore.settings import Settings
+from gql.explorer import explorer_routes
+from gql.http import graphql_routes
+from gql.live import LiveEngine
+from gql.schema import build_schema
+from gql.service import GraphQLService
+from gql.websocket import websocket_routes
+from resolvers.passwords import Passwords
+from resolvers.services import Services
+from resolvers.tokens import AccessTokens
+
+READY_SECONDS = 2.0
+"""How long `/readyz` waits for a server before it says no."""
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
+    """What the functions of the business need, on servers whose addresses the settings hold (see `datastore.embedded.servers`).
+
+    Raises UnavailableError where a server does not answer.
+    """
+    secrets = resolve_secrets(settings)
+    if settings.mongodb_uri is None:
+        msg = "there is no MongoDB to use: set TILLSTREAM_MONGODB_URI, or run `tillstream dev`, which starts its own"
+        raise UnavailableError(msg)
+    async with AsyncExitStack() as stack:
+        database = await Database.connect(settings.mongodb_uri, settings.mongodb_database)
+        stack.push_async_callback(database.close)
+        passwords = Passwords()
+        stack.callback(passwords.close)
+        yield Services(
+            settings=settings,
+            database=database,
+            cursors=Cursors(secrets.secret),
+            passwords=passwords,
+            tokens=AccessTokens(secrets.signing_key_pem, settings.access_token_seconds),
+        )
+
+
+@asynccontextmanager
+async def open_service(services: Services) -> AsyncGenerator[GraphQLService, None]:
+    """The schema on these services, with its live engine running."""
+    service = GraphQLService(build_schema(), services)
+    service.engine = LiveEngine(ChangeStream(services.database), service.execute_live, service.authorize_session)
+    await service.engine.start()
+    try:
+        yield service
+    finally:
+        await service.engine.stop()
+
+
+def create_app(service: GraphQLService, services: Services, blobs: Blobs) -> Starlette:
+    """The application of one process; any number of them may serve one database."""
+    settings = services.settings
+    routes: list[BaseRoute] = [
+        *graphql_routes(service, settings),
+        *websocket_routes(service, settings),
+        Route("/healthz", _alive),
+        Route("/readyz", _readiness(service, services, blobs)),
+        *explorer_routes(),
+    ]
+    return Starlette(routes=routes, middleware=_middleware(settings))
+
+
+def _middleware(settings: Settings) -> list[Middleware]:
+    if not settings.allowed_origins:
+        return []
+    return [
+        Middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.allowed_origins),
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
+            expose_headers=["X-Request-Id", "Retry-After"],
+            max_age=600,
+        )
+    ]
+
+
+async def _alive(_request: Request) -> Response:
+    """The process runs: what an orchestrator restarts it by."""
+    return PlainTextResponse("ok\n")
+
+
+def _readiness(service: GraphQLService, services: Services, blobs: Blobs) -> Callable[[Request], Awaitable[Response]]:
+    async def ready(_request: Request) -> Response:
+        """Whether requests can be answered and live results are fresh: what a proxy sends traffic by."""
+        checks = {
+            "database": await _answers(services.database.ping()),
+            "files": await _answers(blobs.ping()),
+            "live": service.engine is not None and service.engine.ready,
+        }
+        return JSONResponse({"ready": all(checks.values()), "checks": checks}, status_code=200 if all(checks.values()) else 503)
+
+    return ready
+
+
+async def _answers(question: Awaitable[object]) -> bool:
+    try:
+        await asyncio.wait_for(question, READY_SECONDS)
+    except (UnavailableError, TimeoutError):
+        return False
+    return True

@@ -1,0 +1,66 @@
+"""The schema, assembled from what the modules of `resolvers` mark as theirs."""
+
+import inspect
+from collections.abc import AsyncGenerator
+from types import ModuleType
+from typing import Any, cast
+
+import strawberry
+from strawberry.schema.config import StrawberryConfig
+from strawberry.tools import create_type
+from strawberry.types.field import StrawberryField
+
+from resolvers import MODULES, SCALARS
+from resolvers.functions import Marking, marking_of, root_field
+from resolvers.nodes import node_types
+
+
+def marked_functions(module: ModuleType) -> list[tuple[Any, Marking]]:
+    """The functions that a module itself marks (not those it imports), in the order it defines them."""
+    found = []
+    for value in vars(module).values():
+        marking = marking_of(value)
+        if marking is not None and value.__module__ == module.__name__:
+            found.append((value, marking))
+    return found
+
+
+def build_schema() -> strawberry.Schema:
+    """The whole schema: `Query`, `Mutation`, and `Subscription`, whose `live` is all of `Query`."""
+    functions = [marked for module in MODULES for marked in marked_functions(module)]
+    query: type = create_type(
+        "Query",
+        [root_field(function) for function, marking in functions if not marking.kind.writes],
+        description="Everything that can be read, each request on one snapshot. All of it can be live, under `Subscription.live`.",
+    )
+    mutation: type = create_type(
+        "Mutation",
+        [root_field(function) for function, marking in functions if marking.kind.writes],
+        description="Everything that can be changed. Each field is one transaction: all of it happens, or nothing.",
+    )
+    return strawberry.Schema(
+        query=query,
+        mutation=mutation,
+        subscription=_subscription(query),
+        types=node_types(),
+        config=StrawberryConfig(auto_camel_case=True, scalar_map=SCALARS),
+    )
+
+
+def _subscription(query: type) -> type:
+    async def live() -> AsyncGenerator[Any, None]:
+        """Any selection of `Query`, sent again whenever a committed change alters it.
+
+        Each result comes from one snapshot, never from an older one than the last. `extensions.live` tells its `version`: a result whose
+        version is not less than a mutation's `extensions.version` contains that mutation.
+        """
+        yield query()
+
+    live.__annotations__["return"] = AsyncGenerator[query, None]  # type: ignore[valid-type]
+    field: StrawberryField = strawberry.subscription(resolver=cast("Any", live), description=inspect.getdoc(live))
+    subscription: type = create_type(
+        "Subscription",
+        [field],
+        description="What is sent by itself, over the websocket subprotocol graphql-transport-ws.",
+    )
+    return subscription

@@ -1,0 +1,171 @@
+"""Carries out GraphQL operations for whichever transport they came by: prepares documents, authenticates, executes, watches.
+
+Documents are parsed and validated once and kept (`prepare`); an execution gets a context of its own (`resolvers.runs.Run`), which is what
+keeps one run's snapshot and batches from leaking into another's, also on a socket that carries many operations.
+"""
+
+import inspect
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+import strawberry
+from graphql import ExecutionResult
+from graphql import execute as execute_document
+
+from datastore.errors import TillstreamError, UnavailableError
+from datastore.reading import IdentityReader, Snapshot
+from datastore.scope import Scope
+from datastore.versions import Version, to_wire
+from gql.documents import Documents, PreparedOperation
+from gql.errors import describe, encode_errors, format_errors, http_status
+from gql.live import Frame, LiveEngine, Outcome
+from gql.wire import Caller, GraphQLParams, Payload
+from resolvers.auth import authenticate, scope_of_session
+from resolvers.runs import Run
+from resolvers.services import Services
+
+HOPELESS_CODES = {"UNAUTHENTICATED", "FORBIDDEN", "INVALID_INPUT", "TOO_COMPLEX"}
+"""A live operation whose first result is nothing but these errors will never have another."""
+
+_BEARER = "bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class LivePlan:
+    """A live operation of one kind of principal: equal plans share one execution, one read set and one encoded payload."""
+
+    text: str
+    name: str | None
+    variables_json: bytes
+    account_id: str | None
+    user_id: str | None
+    role: str | None
+    operation: PreparedOperation = field(compare=False)
+    variables: dict[str, Any] | None = field(compare=False)
+    scope: Scope | None = field(compare=False)
+
+    @classmethod
+    def of(cls, operation: PreparedOperation, params: GraphQLParams, scope: Scope | None) -> "LivePlan":
+        """The plan of an operation that somebody wants to watch."""
+        variables = {name: value for name, value in (params.variables or {}).items() if name in operation.variable_names}
+        encoded = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
+        return cls(
+            text=operation.text,
+            name=operation.name,
+            variables_json=encoded,
+            account_id=scope.account_id if scope else None,
+            user_id=scope.user_id if scope else None,
+            role=scope.role if scope else None,
+            operation=operation,
+            variables=variables,
+            scope=scope,
+        )
+
+
+class GraphQLService:
+    """The schema, carried out on the services of one process (`gql.wire.Service`)."""
+
+    def __init__(self, schema: strawberry.Schema, services: Services, engine: LiveEngine[LivePlan] | None = None) -> None:
+        self._schema = schema._schema  # noqa: SLF001  Strawberry's compiled graphql-core schema has no public name
+        self._services = services
+        self._documents = Documents(self._schema, services.settings)
+        self.engine = engine
+
+    def prepare(self, params: GraphQLParams) -> PreparedOperation:
+        """The parsed and validated operation; raises RequestRefused with formatted errors."""
+        return self._documents.prepare(params.query, params.operation_name)
+
+    async def authenticate(self, authorization: str | None) -> Scope | None:
+        """Whose `Authorization: Bearer …` this is; None without one; raises UnauthenticatedError for a bad or ended one."""
+        if authorization is None or not authorization.strip():
+            return None
+        token = authorization.strip()
+        if token.lower().startswith(_BEARER):
+            token = token[len(_BEARER) :].strip()
+        return await authenticate(self._services, token)
+
+    async def authorize_session(self, session_id: str) -> Scope | None:
+        """The scope that a session gives now, or None where it has ended."""
+        identity = IdentityReader(Snapshot(self._services.database))
+        return await scope_of_session(identity, session_id, self._services.clock())
+
+    async def execute(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> Payload:
+        """Carries out a query or a mutation; every failure is an error inside the payload."""
+        run = Run(self._services, caller.principal, idempotency_key=caller.idempotency_key, user_agent=caller.user_agent)
+        result = await self._run(operation, params.variables, run, root=None)
+        response = self._response(result, caller.request_id)
+        if run.committed is not None:
+            response["extensions"] = {"version": to_wire(run.committed)}
+            if self.engine is not None:
+                self.engine.committed(run.committed)
+        status = http_status(response.get("errors", []), executed="data" in response)
+        return Payload(body=orjson.dumps(response), has_data=result.data is not None, status=status)
+
+    async def subscribe(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> AsyncGenerator[Payload, None]:
+        """Watches a live operation: its results, newest only; an error that ends it is the last payload."""
+        if self.engine is None:
+            msg = "this service was made without a live engine"
+            raise RuntimeError(msg)
+        frames = self.engine.watch(LivePlan.of(operation, params, caller.principal), caller.principal)
+        try:
+            async for frame in frames:
+                yield _payload(frame)
+        except TillstreamError as error:
+            yield Payload(body=encode_errors([describe(error)]), has_data=False, final=True)
+        finally:
+            await frames.aclose()
+
+    async def execute_live(self, plan: LivePlan, floor: Version) -> Outcome:
+        """One run of a live operation on one snapshot not older than `floor`, in a context of its own."""
+        run = Run(self._services, plan.scope, floor=floor)
+        result = await self._run(plan.operation, plan.variables, run, root=_LiveRoot())
+        _raise_unavailable(result)
+        response = self._response(result, request_id="live")
+        codes = {error["extensions"]["code"] for error in response.get("errors", [])}
+        return Outcome(
+            body=orjson.dumps(response),
+            has_data=result.data is not None,
+            version=run.version,
+            read_set=run.read_set,
+            final=result.data is None and codes <= HOPELESS_CODES,
+        )
+
+    async def _run(self, operation: PreparedOperation, variables: dict[str, Any] | None, run: Run, root: object) -> ExecutionResult:
+        result = execute_document(
+            self._schema,
+            operation.document,
+            root_value=root,
+            context_value=run,
+            variable_values=variables,
+            operation_name=operation.name,
+        )
+        return await result if inspect.isawaitable(result) else result
+
+    def _response(self, result: ExecutionResult, request_id: str) -> dict[str, Any]:
+        """The response object: without `data` where execution did not begin, as with variables of a wrong type."""
+        response: dict[str, Any] = {"data": result.data} if _began(result) else {}
+        if result.errors:
+            response["errors"] = format_errors(result.errors, request_id)
+        return response
+
+
+class _LiveRoot:
+    """The event each live run is executed for: it carries nothing, for the resolvers of `Query` take all they need from their context."""
+
+
+def _began(result: ExecutionResult) -> bool:
+    """Whether any field was executed: an error of a request that was refused before has no path in the result."""
+    return result.data is not None or any(error.path is not None for error in result.errors or ())
+
+
+def _raise_unavailable(result: ExecutionResult) -> None:
+    """A server that does not answer is no result to show: the engine keeps the last one and tries again."""
+    for error in result.errors or ():
+        if isinstance(error.original_error, UnavailableError):
+            raise error.original_error
+
+
+def _payload(frame: Frame) -> Payload:
+    return Payload(body=frame.payload, has_data=frame.has_data, final=frame.final)

@@ -1,0 +1,62 @@
+"""One process of the server: connections, live engine and uvicorn, from start to a clean end."""
+
+import logging
+import socket
+from contextlib import AsyncExitStack
+
+import uvicorn
+
+from datastore.blobs import Blobs
+from datastore.settings import Settings
+from gql.app import create_app, open_service, open_services
+from gql.websocket import uvicorn_options
+
+logger = logging.getLogger("tillstream")
+
+BACKLOG = 2048
+SHUTDOWN_SECONDS = 5
+"""How long requests under way may take when the process is told to stop."""
+
+
+async def run_server(settings: Settings, listening: socket.socket | None = None) -> None:
+    """Serves until SIGINT or SIGTERM; `listening` is a socket that is bound already, else one is bound to the settings' host and port.
+
+    Raises UnavailableError where MongoDB or the S3 store do not answer, OSError where the port is taken.
+    """
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    async with AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
+        blobs = await stack.enter_async_context(Blobs.open(settings))
+        service = await stack.enter_async_context(open_service(services))
+        app = create_app(service, services, blobs)
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            **uvicorn_options(settings),
+        )
+        bound = listening or bind(settings.host, settings.port)
+        host, port = bound.getsockname()[:2]
+        logger.info("serving on http://%s:%s", host, port)
+        await uvicorn.Server(config).serve(sockets=[bound])
+
+
+def bind(host: str, port: int, *, else_any: bool = False) -> socket.socket:
+    """A socket that listens on the port; with `else_any`, to any free one where that is taken.
+
+    Raises OSError, saying what to do, where it can't be had.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((host, port))
+        bound.listen(BACKLOG)
+    except OSError as error:
+        bound.close()
+        if not else_any:
+            raise OSError(error.errno, f"port {port} on {host} can't be had ({error.strerror}): choose another with --port") from error
+        return bind(host, 0)
+    return bound

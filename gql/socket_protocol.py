@@ -1,0 +1,42 @@
+"""uvicorn's websocket protocol, less two weaknesses against hostile clients.
+
+Backpressure, as uvicorn 0.54 has it: `send` waits while the transport's write buffer is above its high-water mark (64 KiB), and returns as
+soon as a frame is in that buffer; reading is paused while a message waits to be received. So whoever awaits each `send` before making the
+next frame keeps at most that mark and one frame for each socket, however slowly its client reads. `gql.sockets` does.
+"""
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+# How long a socket that we are done with may take to read what is still in its buffer.
+_LINGER_SECONDS: Final = 10.0
+_INVALID_DATA: Final = 1007
+
+
+class WebSocketProtocol(WebSocketsSansIOProtocol):
+    """A client that never reads kept its socket for ever, and text that is not UTF-8 logged a traceback. Not so here."""
+
+    async def run_asgi(self) -> None:
+        """Carries out the app, and cuts the connection some seconds after it returned, even if the client reads nothing any more."""
+        await super().run_asgi()
+        if not self.disconnected:
+            asyncio.get_running_loop().call_later(_LINGER_SECONDS, self.transport.abort)
+
+    def send_receive_event_to_app(self) -> None:
+        """Passes a whole message on, or closes with 1007 where it is text that is not UTF-8."""
+        if self.curr_msg_data_type == "text" and not self.close_sent and not _is_utf8(self.frames):
+            self.frames = []
+            self.conn.send_close(_INVALID_DATA, "not UTF-8")
+            self.handle_parser_exception()
+            return
+        super().send_receive_event_to_app()
+
+
+def _is_utf8(frames: list[bytes]) -> bool:
+    try:
+        b"".join(frames).decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,130 @@
+"""The real servers that the tests run on: one MongoDB and one S3 store for each worker, emptied between tests.
+
+Callers are a parameter: nobody (None), or as many people as `api.sign_up()` makes, each with a business of their own.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+
+import pytest
+import uvicorn
+from pydantic import SecretStr
+
+from datastore.blobs import Blobs
+from datastore.database import Database
+from datastore.embedded import BlobServer, MongoServer, embedded_blobs, embedded_mongod
+from datastore.migrate import migrate
+from datastore.schema import TABLES, Account, User
+from datastore.scope import Scope, grant
+from datastore.settings import Settings
+from gql.app import create_app, open_service, open_services
+from gql.service import GraphQLService
+from gql.serving import bind
+from gql.websocket import uvicorn_options
+from resolvers.services import Services
+from tests.commands import Commands
+from tests.gql.api import Api
+
+LIMIT_SECONDS = 10
+DATABASE = "tillstream_test"
+
+
+@pytest.fixture(scope="session")
+def commands() -> Commands:
+    """What is sent to MongoDB, counted."""
+    return Commands()
+
+
+@pytest.fixture(scope="session")
+async def mongod(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[MongoServer]:
+    """A one-node replica set; fail points are on."""
+    async with embedded_mongod(tmp_path_factory.mktemp("mongod"), parameters={"enableTestCommands": "1"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+async def blob_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BlobServer]:
+    """An S3 store."""
+    async with embedded_blobs(tmp_path_factory.mktemp("blobs")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def settings(mongod: MongoServer, blob_server: BlobServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Settings that name the servers of this worker."""
+    return Settings(
+        env="test",
+        data_dir=tmp_path_factory.mktemp("tillstream"),
+        mongodb_uri=mongod.uri,
+        mongodb_database=DATABASE,
+        s3_endpoint=blob_server.endpoint,
+        s3_access_key=SecretStr(blob_server.access_key),
+        s3_secret_key=SecretStr(blob_server.secret_key),
+    )
+
+
+@pytest.fixture(scope="session")
+async def services(commands: Commands, settings: Settings) -> AsyncIterator[Services]:
+    """The services of one process on a migrated database."""
+    async with open_services(settings) as services:
+        await migrate(services.database)
+        yield services
+
+
+@pytest.fixture
+async def database(services: Services) -> AsyncIterator[Database]:
+    """The migrated database, empty."""
+    await empty(services.database)
+    yield services.database
+    await empty(services.database)
+
+
+@pytest.fixture(scope="session")
+async def running_service(services: Services) -> AsyncIterator[GraphQLService]:
+    """The schema and its live engine, which outlive a test as they outlive a client."""
+    async with open_service(services) as service:
+        yield service
+
+
+@pytest.fixture
+def service(database: Database, running_service: GraphQLService) -> GraphQLService:
+    """The schema with its live engine, on an empty database."""
+    return running_service
+
+
+@pytest.fixture
+def api(service: GraphQLService, services: Services) -> Api:
+    """The public API, without a transport between."""
+    return Api(service, services)
+
+
+@pytest.fixture
+def scope() -> Scope:
+    """Somebody's scope, for tests below the API."""
+    return grant(Account.new_id(), User.new_id(), "OWNER")
+
+
+@pytest.fixture
+async def live_server(service: GraphQLService, services: Services, settings: Settings) -> AsyncIterator[str]:
+    """The base URL of the whole application on uvicorn."""
+    async with AsyncExitStack() as stack:
+        blobs = await stack.enter_async_context(Blobs.open(settings))
+        app = create_app(service, services, blobs)
+        server = uvicorn.Server(
+            uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=2, **uvicorn_options(settings))
+        )
+        listening = stack.enter_context(bind("127.0.0.1", 0))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while not server.started:
+                await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        await serving
+
+
+async def empty(database: Database) -> None:
+    """Deletes every row of every table: rolling back is no option, for a change stream never sees what was not committed."""
+    for table in TABLES:
+        await database.command({"delete": table.spec.name, "deletes": [{"q": {}, "limit": 0}]})
