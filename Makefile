@@ -10,6 +10,7 @@ MONGOD := .venv/lib/python3.11/site-packages/fiftyone/db/bin/mongod
 # Two cores are the smallest machine that we test on; the servers under test need their share too.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
 EXPLORER := gql/explorer
+CLIENTS := tests/clients
 EXPLORER_SOURCES := $(shell find $(EXPLORER) -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/__pycache__/*' -not -name '*.py')
 # npm of the machine or, where it has none that Vite can use, of the wheel that `make` puts into .venv.
 NPM := PATH="$(CURDIR)/$(BIN):$$PATH" npm
@@ -32,12 +33,12 @@ run: .venv/.runtime $(EXPLORER)/dist/.built ## start Tillstream with its own Mon
 	@exec $(BIN)/tillstream dev $(ARGS)
 
 .PHONY: test
-test: check chromium $(EXPLORER)/dist/.built ## check, then run all tests with branch coverage (about 12 minutes at most)
+test: check chromium $(EXPLORER)/dist/.built $(CLIENTS)/node_modules/.installed ## check, then run all tests with branch coverage (about 12 minutes at most)
 	@mkdir -p build/coverage
 	$(PYTEST) --cov --cov-report=term $(ARGS)
 
 .PHONY: quick
-quick: .venv/.development $(EXPLORER)/dist/.built ## the fast tests only: no browser, faults or soak (under 2 minutes)
+quick: .venv/.development $(EXPLORER)/dist/.built $(CLIENTS)/node_modules/.installed ## the fast tests only: no browser, faults or soak (under 2 minutes)
 	$(PYTEST) -m "not (browser or faults or soak or slow)" $(ARGS)
 
 .PHONY: check
@@ -63,6 +64,12 @@ schema: .venv/.runtime ## write schema.graphql from the code
 bench: .venv/.development ## print the benchmarks, each figure beside its baseline
 	$(BIN)/python -m bench $(ARGS)
 
+SEED := 1
+MINUTES := 2
+.PHONY: soak
+soak: .venv/.development ## random load and faults for MINUTES=2 with SEED=1: every live result must stay exact
+	$(BIN)/python -m bench.soak --seed $(SEED) --minutes $(MINUTES)
+
 .PHONY: explorer
 explorer: $(EXPLORER)/dist/.built ## build GraphiQL, served at /
 
@@ -76,7 +83,7 @@ lock: .venv/.development ## pin requirements*.txt to pyproject.toml (ARGS=--upgr
 .PHONY: clean
 clean: ## remove what make made; the data in .tillstream stays
 	rm -rf .venv build dist .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
-	rm -rf $(EXPLORER)/dist $(EXPLORER)/node_modules
+	rm -rf $(EXPLORER)/dist $(EXPLORER)/node_modules $(CLIENTS)/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- What the targets stand on ---------------------------------------------------------------------------------------------
@@ -114,6 +121,11 @@ chromium:
 $(EXPLORER)/node_modules/.installed: $(EXPLORER)/package.json $(EXPLORER)/package-lock.json .venv/.node
 	@echo "Installing the explorer's packages"
 	@cd $(EXPLORER) && $(NPM) ci --include=dev --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(CLIENTS)/node_modules/.installed: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json .venv/.node
+	@echo "Installing the clients that the tests run"
+	@cd $(CLIENTS) && $(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 $(EXPLORER)/dist/.built: $(EXPLORER)/node_modules/.installed $(EXPLORER_SOURCES)

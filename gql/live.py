@@ -141,15 +141,15 @@ class Counters:
 class LiveEngine(Generic[Plan]):
     """All live operations of one process.
 
-    `execute(plan, floor)` runs an operation on one snapshot not older than `floor`; `authorize(session_id)` is the scope a session gives
-    now, or None where it has ended.
+    `execute(plan, floor)` runs an operation on one snapshot not older than `floor`; `authorize(session_id, floor)` is the scope that a
+    session gives then, or None where it has ended.
     """
 
     def __init__(
         self,
         stream: Stream,
         execute: Callable[[Plan, Version], Awaitable[Outcome]],
-        authorize: Callable[[str], Awaitable[Scope | None]],
+        authorize: Callable[[str, Version], Awaitable[Scope | None]],
     ) -> None:
         self._stream = stream
         self._execute = execute
@@ -215,6 +215,9 @@ class LiveEngine(Generic[Plan]):
         await self._until_open()
         subscriber = self._join(plan, scope)
         try:
+            # The session may have ended since it was authenticated (when the socket was opened, say), before anybody listened for that.
+            if subscriber.session_id is not None:
+                await self._check_session(subscriber.session_id)
             while True:
                 frame = await subscriber.next()
                 yield frame
@@ -378,13 +381,16 @@ class LiveEngine(Generic[Plan]):
         while True:
             session_id = await self._doubtful_sessions.get()
             try:
-                scope = await self._authorize(session_id)
+                await self._check_session(session_id)
             except UnavailableError:
                 asyncio.get_running_loop().call_later(FIRST_RETRY_SECONDS, self._doubtful_sessions.put_nowait, session_id)
-                continue
-            for subscriber in tuple(self._sessions.get(session_id, ())):
-                if scope != self._scopes.get(subscriber):
-                    subscriber.end(UnauthenticatedError("The session has ended."))
+
+    async def _check_session(self, session_id: str) -> None:
+        """Ends whatever is watched with a session that has ended or changed, as it is stored now."""
+        scope = await self._authorize(session_id, max(self._stream.position, self._committed_here))
+        for subscriber in tuple(self._sessions.get(session_id, ())):
+            if scope != self._scopes.get(subscriber):
+                subscriber.end(UnauthenticatedError("The session has ended."))
 
 
 def _report_death(task: asyncio.Task[None]) -> None:

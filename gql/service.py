@@ -86,9 +86,9 @@ class GraphQLService:
             token = token[len(_BEARER) :].strip()
         return await authenticate(self._services, token)
 
-    async def authorize_session(self, session_id: str) -> Scope | None:
-        """The scope that a session gives now, or None where it has ended."""
-        identity = IdentityReader(Snapshot(self._services.database))
+    async def authorize_session(self, session_id: str, floor: Version) -> Scope | None:
+        """The scope that a session gives now, at a moment not before `floor`; None where it has ended."""
+        identity = IdentityReader(Snapshot(self._services.database, floor))
         return await scope_of_session(identity, session_id, self._services.clock())
 
     async def execute(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> Payload:

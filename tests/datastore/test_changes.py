@@ -23,6 +23,7 @@ TABLE = "product_categories"
 async def database(mongod: MongoServer) -> AsyncIterator[Database]:
     """A database of its own, without validators: these tests drop collections and store what the application never would."""
     database = await Database.connect(mongod.uri, "change_stream_tests")
+    await database.command({"dropDatabase": 1})
     await database.command({"create": TABLE})
     await database.command({"create": "undeclared"})
     yield database
@@ -141,15 +142,17 @@ async def test_what_is_written_while_the_stream_is_being_opened_is_not_missed(da
         for n in range(10_000):
             written[f"pct_{n}"] = await insert(database, f"pct_{n}")
 
-    writer = asyncio.ensure_future(write())
-    for _ in range(10):
-        stream = ChangeStream(database)
-        opened = await stream.open()
-        given = {change.id for change in await received(stream, 20)}
-        last = stream.position
-        assert {id for id, version in written.items() if opened < version <= last} <= given
-        await stream.close()
-    writer.cancel()
+    async with AsyncExitStack() as stack:
+        writer = asyncio.ensure_future(write())
+        stack.push_async_callback(asyncio.wait, [writer])
+        stack.callback(writer.cancel)
+        for _ in range(10):
+            stream = ChangeStream(database)
+            stack.push_async_callback(stream.close)
+            opened = await stream.open()
+            given = {change.id for change in await received(stream, 20)}
+            last = stream.position
+            assert {id for id, version in written.items() if opened < version <= last} <= given
 
 
 async def test_a_transaction_comes_in_one_batch_at_the_time_of_its_commit(database: Database, stream: ChangeStream) -> None:

@@ -12,7 +12,7 @@ from resolvers.scalars import Quantity
 
 
 def new_product(**values: Any) -> CreateProductInput:
-    return CreateProductInput(**({"name": "Tea", "price": Money(Decimal("1.00"))} | values))
+    return CreateProductInput.model_validate({"name": "Tea", "price": Money(Decimal("1.00"))} | values)
 
 
 def test_texts_are_trimmed_and_composed() -> None:
