@@ -26,7 +26,7 @@ endef
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
 run: .venv/.runtime $(EXPLORER)/dist/.built ## start Tillstream with its own MongoDB and S3 on http://127.0.0.1:8000 (Ctrl-C ends all)
@@ -63,6 +63,10 @@ schema: .venv/.runtime ## write schema.graphql from the code
 .PHONY: bench
 bench: .venv/.development ## print the benchmarks, each figure beside its baseline
 	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: bench-live
+bench-live: .venv/.development ## print what the live engine promises in numbers (about 4 minutes; ARGS=fan-out for one)
+	$(BIN)/python -m bench.live $(ARGS)
 
 SEED := 1
 MINUTES := 2

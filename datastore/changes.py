@@ -9,20 +9,27 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Literal
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
 
 from bson.errors import BSONError
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from datastore.database import Database, Document, timestamp_of, version_from
 from datastore.errors import UnavailableError
 from datastore.schema import TABLES_BY_NAME
+from datastore.validators import FAREWELL
 from datastore.versions import BEGINNING, Version, version_of
 
 Kind = Literal["insert", "update", "replace", "delete"]
 
 MAX_AWAIT_MS = 500
 """How long the server holds a request for events while there are none."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+# https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml (ChangeStreamHistoryLost)
+_HISTORY_LOST = 286
 
 # A request that was held when the cursor was closed still takes that long.
 _CLOSING_SECONDS = 1 + MAX_AWAIT_MS / 1000
@@ -63,43 +70,64 @@ class Change:
     """The stored document, looked up at this change or later; None where it is gone by now."""
     fields: frozenset[str] | None
     """The top-level columns that an update set, removed or truncated; None: all of them."""
+    owner: str | None = None
+    """The account that the row belongs to; None where it has none, or where nobody can tell any more."""
+    parting: bool = False
+    """Whether the row says farewell: it is deleted by the same transaction."""
+    at: datetime = EPOCH
+    """The server's clock when the change was written, UTC."""
+    token: str = ""
+    """Where the change stands in the order of all changes: texts that compare as the changes follow each other, within one time too."""
+
+
+class GapError(StreamLostError):
+    """Rows have changed without events, or with events that the server has no more: nobody can tell what has changed meanwhile."""
 
 
 class ChangeStream:
-    """The changes of one database from the moment the stream is opened.
+    """The changes of one database from the moment the stream is opened, or from an earlier one; with `owner`, those of one account's rows.
 
-    `patience` is how many seconds a server may let its answer wait, beyond MAX_AWAIT_MS, before it is taken for dead.
+    `patience` is how many seconds a server may let its answer wait, beyond MAX_AWAIT_MS, before it is taken for dead. An answer holds
+    `batch` events at most, where that is given.
     """
 
-    def __init__(self, database: Database, *, patience: float = 5.0) -> None:
+    def __init__(
+        self, database: Database, *, patience: float = 5.0, owner: str | None = None, await_ms: int = MAX_AWAIT_MS, batch: int | None = None
+    ) -> None:
         self._database = database
         self._limit = patience + MAX_AWAIT_MS / 1000
+        self._pipeline = _PIPELINE if owner is None else [*_PIPELINE, _of_owner(owner)]
+        self._await_ms = await_ms
+        self._batch = batch
         self._stream: Any = None  # Motor's change stream, which datastore/database.py alone names.
         self._request: asyncio.Future[Document | None] | None = None
+        self._start = BEGINNING
         self.position = BEGINNING
         """No change at or before this is still to come."""
 
-    async def open(self) -> Version:
+    async def open(self, after: Version | None = None) -> Version:
         """Open a fresh stream; when this returns it is open at the server, and misses no change after the version returned.
 
-        Raises StreamLostError where the server does not answer or refuses.
+        That is `after`, or the present moment. Raises StreamLostError where the server does not answer or refuses, and GapError where it
+        has not kept the changes since `after`.
         """
         await self.close()
         try:
             async with asyncio.timeout(self._limit):
-                start = await self._database.ping()
+                start = await self._database.ping() if after is None else after
                 stream = self._database.watch(
-                    _PIPELINE,
+                    self._pipeline,
                     full_document="updateLookup",
                     start_at_operation_time=timestamp_of(Version(start + 1)),
-                    max_await_time_ms=MAX_AWAIT_MS,
+                    max_await_time_ms=self._await_ms,
+                    batch_size=self._batch,
                 )
                 self._stream = await stream.__aenter__()
         except TimeoutError as error:
             raise StreamLostError(f"no change stream could be opened within {self._limit:.1f} seconds") from error
         except (PyMongoError, UnavailableError) as error:
-            raise StreamLostError(f"no change stream could be opened: {error}") from error
-        self.position = start
+            raise _lost("no change stream could be opened", error) from error
+        self.position = self._start = start
         return start
 
     async def next_batch(self) -> list[Change]:
@@ -110,12 +138,18 @@ class ChangeStream:
         Raises StreamLostError; the stream is of no more use then.
         """
         while True:
-            event = await self._next_event()
-            events = [] if event is None else [event, *self._buffered()]
-            changes = [_change_of(event) for event in events]
-            self._advance(events)
+            changes = await self.poll()
             if changes:
                 return changes
+
+    async def poll(self) -> list[Change]:
+        """The changes of the server's next answer, as in `next_batch`; none where none came for a while."""
+        event = await self._next_event()
+        events = [] if event is None else [event, *self._buffered()]
+        changes = [_change_of(event) for event in events]
+        if events or time_of_token(self._stream.resume_token) != self._start + 1 or await self._has_begun():
+            self._advance(events)
+        return changes
 
     async def close(self) -> None:
         """Close the stream, if one is open; who waits for changes then gets a StreamLostError. Takes a second or two at the very most."""
@@ -146,11 +180,17 @@ class ChangeStream:
             raise StreamLostError(f"the change stream has been silent for {self._limit:.1f} seconds") from error
         except (PyMongoError, BSONError) as error:
             # A value that Python has no room for (a date after the year 9999, say) ends this stream; a fresh one begins after it.
-            raise StreamLostError(f"the change stream has ended: {error}") from error
+            raise _lost("the change stream has ended", error) from error
         if self._stream is not stream or (event is None and not stream.alive):
             raise StreamLostError("the change stream was closed")
         self._request = None
         return event
+
+    async def _has_begun(self) -> bool:
+        """Whether the server's clock has come to the moment that the stream begins at: an idle stream's token names it even before."""
+        with suppress(UnavailableError):
+            return await self._database.ping() > self._start and self._stream is not None
+        return False
 
     def _buffered(self) -> list[Document]:
         """The other events of the answer that the last one came in.
@@ -189,19 +229,45 @@ def time_of_token(token: Mapping[str, Any] | None) -> Version:
 
 
 def _change_of(event: Document) -> Change:
-    """What an event says. Raises StreamLostError for one that says that rows changed without events of their own."""
+    """What an event says. Raises GapError for one that says that rows changed without events of their own."""
     kind = event["operationType"]
     if kind in _UPHEAVALS:
-        raise StreamLostError(f"the change stream has ended: {kind} of {event['ns']['coll']}")
+        raise GapError(f"the change stream has ended: {kind} of {event['ns']['coll']}")
     update = event.get("updateDescription")
+    row: Document | None = event.get("fullDocument")
+    farewell = None if update is None else update["updatedFields"].get(FAREWELL)
+    id = event["documentKey"]["_id"]
     return Change(
         time=version_from(event["clusterTime"]),
         table=event["ns"]["coll"],
-        id=event["documentKey"]["_id"],
+        # Who goes around the validators can store an id of any type, a document even. It is an id that no reader asks for.
+        id=id if isinstance(id, str) else repr(id),
         kind=kind,
-        row=event.get("fullDocument"),
+        row=row,
         fields=None if update is None else _changed_columns(update),
+        owner=farewell or (row or {}).get("account_id"),
+        parting=farewell is not None,
+        at=event["wallTime"],
+        token=event["_id"]["_data"],
     )
+
+
+def _of_owner(account_id: str) -> Document:
+    """What leaves the changes of one account's rows, and those that end a stream."""
+    return {
+        "$match": {
+            "$or": [
+                {"fullDocument.account_id": account_id},
+                {f"updateDescription.updatedFields.{FAREWELL}": account_id},
+                {"operationType": {"$in": list(_UPHEAVALS)}},
+            ]
+        }
+    }
+
+
+def _lost(what: str, error: Exception) -> StreamLostError:
+    is_gap = isinstance(error, OperationFailure) and error.code == _HISTORY_LOST
+    return (GapError if is_gap else StreamLostError)(f"{what}: {error}")
 
 
 def _changed_columns(update: Document) -> frozenset[str]:

@@ -26,6 +26,10 @@ CODEC: CodecOptions[Document] = CodecOptions(document_class=dict, tz_aware=True,
 MAJORITY: Document = {"w": "majority", "j": True}
 SERVER_SELECTION_MS = 5_000
 SOCKET_TIMEOUT_MS = 60_000
+# A node that falls silent without closing its connections (frozen, unplugged) is given up by the driver after both of these together, and
+# whatever waits for it is interrupted. With the driver's own ten seconds and more, all threads would hang on it long after an election.
+HEARTBEAT_MS = 1_000
+CONNECT_MS = 3_000
 
 # https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml
 _SNAPSHOT_TOO_OLD = 239
@@ -58,7 +62,8 @@ class Database:
             uri,
             appname="tillstream",
             serverSelectionTimeoutMS=SERVER_SELECTION_MS,
-            connectTimeoutMS=SERVER_SELECTION_MS,
+            connectTimeoutMS=CONNECT_MS,
+            heartbeatFrequencyMS=HEARTBEAT_MS,
             socketTimeoutMS=SOCKET_TIMEOUT_MS,
             retryWrites=True,
             retryReads=True,
@@ -93,13 +98,17 @@ class Database:
         """The reply to a command that only reads: sent a second time where the first met a lost connection or an election.
 
         https://github.com/mongodb/specifications/blob/master/source/retryable-reads/retryable-reads.md
+        Raises SnapshotLostError as well where the snapshot of a table is asked for that is not there (renamed away, or not migrated yet).
         """
         try:
-            return await self._send(command, None)
+            reply = await self._send(command, None)
         except PyMongoError as error:
             if not _is_passing(error):
                 raise judge(error) from error
-        return await self.command(command)
+            reply = await self.command(command)
+        if "cursor" in reply and command.get("readConcern", {}).get("level") == "snapshot" and "atClusterTime" not in reply["cursor"]:
+            raise SnapshotLostError("A table is missing in the database just now. Try again in a moment.")
+        return reply
 
     async def ping(self) -> Version:
         """The server's latest operation time, once it answers."""

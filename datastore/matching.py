@@ -5,7 +5,9 @@ interval of one of its table's indexes. No image of the row as it was is needed:
 row that was not seen can only matter by coming into it, and then its new key lies there. A row looked up later than its event may have
 moved on, but then the event of that move is still to come, and the result is as it was (docs/decisions/0003 has the whole argument).
 
-A change of the hidden `guard` column alone (how transactions serialise, `datastore/writing.py`) changes nothing that can be read.
+An update of a row in `seen` that sets no column the run used, and no key of what it scanned of that table, cannot change the result
+either (`ReadSet.columns_used`). A change of the hidden `guard` column alone (how transactions serialise, `datastore/writing.py`) changes
+nothing that can be read.
 """
 
 from collections.abc import Hashable, Mapping
@@ -23,6 +25,7 @@ from datastore.tables import Policy
 
 K = TypeVar("K", bound=Hashable)
 
+_NOTHING: dict[str, frozenset[str]] = {}
 _COLUMNS_NOBODY_READS = frozenset({"guard"})
 
 
@@ -31,7 +34,8 @@ def touches(read_set: ReadSet, change: Change) -> bool:
     if not _can_be_read(change):
         return False
     if change.id in read_set.seen:
-        return True
+        columns = _columns_that_matter(read_set, change.table)
+        return columns is None or change.fields is None or not columns.isdisjoint(change.fields)
     if change.row is None:
         return False
     keys = _RowKeys(change.row)
@@ -48,6 +52,8 @@ class Matcher(Generic[K]):
     def __init__(self) -> None:
         self._registered: dict[K, tuple[tuple[str, ...], tuple[Interval, ...]]] = {}
         self._seen: dict[str, K | Several[K]] = {}
+        # By key and table: the only columns of rows seen that matter, where that is known.
+        self._narrowed: dict[K, dict[str, frozenset[str]]] = {}
         # By table, encoded owner (None: not of one owner), and index.
         self._scanned: dict[str, dict[bytes | None, dict[str, IntervalTree[K]]]] = {}
 
@@ -64,6 +70,9 @@ class Matcher(Generic[K]):
         self.unregister(key)
         intervals = tuple(interval for interval in read_set.intervals if interval.low < interval.high)
         self._registered[key] = tuple(read_set.seen), intervals
+        narrowed = {table: columns for table in read_set.shown if (columns := _columns_that_matter(read_set, table)) is not None}
+        if narrowed:
+            self._narrowed[key] = narrowed
         for id in read_set.seen:
             self._seen[id] = hold(self._seen.get(id), key)
         for interval in intervals:
@@ -74,6 +83,7 @@ class Matcher(Generic[K]):
     def unregister(self, key: K) -> None:
         """Forget what is registered under `key`, if anything is."""
         seen, intervals = self._registered.pop(key, ((), ()))
+        self._narrowed.pop(key, None)
         for id in seen:
             left = release(self._seen[id], key)
             if left is None:
@@ -88,9 +98,6 @@ class Matcher(Generic[K]):
         found: set[K] = set()
         if not _can_be_read(change):
             return found
-        seen_by = self._seen.get(change.id)
-        if seen_by is not None:
-            gather(seen_by, found)
         owners = self._scanned.get(change.table)
         if owners and change.row is not None:
             keys = _RowKeys(change.row)
@@ -99,7 +106,22 @@ class Matcher(Generic[K]):
                     place = keys.place(change.table, index)
                     if place is not None:
                         tree.overlapping(*place, found)
+        seen_by = self._seen.get(change.id)
+        if seen_by is not None:
+            self._judge_by_id(change, seen_by, found)
         return found
+
+    def _judge_by_id(self, change: Change, seen_by: "K | Several[K]", found: set[K]) -> None:
+        """Add those who saw the row, less those to whom no column that it changed matters, wherever its key lies."""
+        seers: set[K] = set()
+        gather(seen_by, seers)
+        found |= seers
+        if change.fields is None or not self._narrowed:
+            return
+        for key in seers:
+            columns = self._narrowed.get(key, _NOTHING).get(change.table)
+            if columns is not None and columns.isdisjoint(change.fields):
+                found.discard(key)
 
     def _discard(self, interval: Interval, key: K) -> None:
         owners = self._scanned[interval.table]
@@ -171,6 +193,16 @@ class _RowKeys:
         if encoded is None:
             encoded = self._encoded[name] = encode_value(self._row.get(name))
         return encoded
+
+
+def _columns_that_matter(read_set: ReadSet, table: str) -> frozenset[str] | None:
+    """The columns of rows seen whose change can change the result: those used, and the keys of what was scanned. None: all."""
+    used = read_set.columns_used(table)
+    if used is None:
+        return None
+    keys = (_columns(table, interval.index).stored for interval in read_set.intervals if interval.table == table)
+    # A row that is given to another owner is gone, by whichever way it was read.
+    return used.union({"account_id"}, *keys)
 
 
 def _partition(interval: Interval) -> bytes | None:

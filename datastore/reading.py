@@ -125,10 +125,19 @@ class Snapshot:
 class Reader:
     """Reads of the tables that belong to accounts, as one scope may."""
 
-    def __init__(self, snapshot: Snapshot, scope: Scope, cursors: Cursors) -> None:
+    def __init__(self, snapshot: Snapshot, scope: Scope, cursors: Cursors, *, for_show: bool = False) -> None:
         self.snapshot = snapshot
         self.scope = scope
         self._cursors = cursors
+        self._for_show = for_show
+
+    @property
+    def shown(self) -> "Reader":
+        """The same reads, of rows that go to the client and are not looked at on the way.
+
+        What the client selects of them is then all that the result rests on, and a change of another column does not run it again.
+        """
+        return Reader(self.snapshot, self.scope, self._cursors, for_show=True)
 
     @property
     def read_set(self) -> ReadSet:
@@ -142,7 +151,7 @@ class Reader:
 
     async def get(self, table: type[Owned], id: str) -> Owned | None:
         """The account's row with this id."""
-        return await self.snapshot.get(owned_table(table), self.scope.account_id, id)
+        return await self.snapshot.get(self._noted(table), self.scope.account_id, id)
 
     async def node(self, id: str) -> OwnedRow | None:
         """The account's row with this id, of whatever table its prefix names."""
@@ -154,7 +163,7 @@ class Reader:
 
     async def find(self, table: type[Owned], index: str, *keys: KeyValue) -> Owned | None:
         """The account's one row with these keys in a unique index, all of them given; None where one is null."""
-        scan = unique_scan(owned_table(table), index, self.scope.account_id, keys)
+        scan = unique_scan(self._noted(table), index, self.scope.account_id, keys)
         return await _find(self.snapshot, table, scan)
 
     async def page(
@@ -175,10 +184,14 @@ class Reader:
         `first` outside 1 to 100 and for a cursor that is not of this very list.
         """
         check_first(first, MAX_FIRST)
-        scan = scan_of(owned_table(table), index, self.scope.account_id, equals, descending=descending, low=low, high=high)
+        scan = scan_of(self._noted(table), index, self.scope.account_id, equals, descending=descending, low=low, high=high)
         scan = behind(scan, after, self._cursors)
         documents = await self.snapshot.scan(scan, first + 1)
         return page_of(scan, self.snapshot.rows(scan, table, documents), documents, first, self._cursors)
+
+    def _noted(self, table: type[Owned]) -> type[Owned]:
+        (self.read_set.shown if self._for_show else self.read_set.whole).add(table.spec.name)
+        return owned_table(table)
 
 
 class IdentityReader:
@@ -189,6 +202,7 @@ class IdentityReader:
 
     async def get(self, table: type[Identity], id: str) -> Identity | None:
         """The row with this id."""
+        self.snapshot.read_set.whole.add(table.spec.name)
         return await self.snapshot.get(identity_table(table), None, id)
 
     async def find(self, table: type[Identity], index: str, *keys: KeyValue) -> Identity | None:

@@ -15,7 +15,7 @@ from datastore.schema import TABLES_BY_NAME
 from datastore.tables import Row
 from datastore.transactions import Transaction
 from datastore.validation import fields_of, validated
-from datastore.validators import GUARD
+from datastore.validators import FAREWELL, GUARD
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
@@ -91,8 +91,11 @@ async def guard_row(transaction: Transaction, owner: str | None, table: type[Row
 
 
 async def delete_rows(transaction: Transaction, owner: str | None, table: type[Row], ids: list[str]) -> int:
-    """Delete rows, whatever refers to them; how many there were."""
+    """Delete rows, whatever refers to them; how many there were. Those that are followed say whose they were first."""
     query = {"_id": {"$in": ids}, **_belonging(owner)}
+    if owner is not None and table.spec.followed:
+        farewell = {"q": query, "u": {"$set": {FAREWELL: owner}}, "multi": True}
+        await transaction.write(table, {"update": table.spec.name, "updates": [farewell]})
     deleted = await transaction.write(table, {"delete": table.spec.name, "deletes": [{"q": query, "limit": 0}]})
     for id in ids:
         _written(transaction, owner, id, None)

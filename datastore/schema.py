@@ -208,6 +208,7 @@ class IdempotencyKey(OwnedRow):
         "idk",
         "idempotency key",
         indexes=(Index("by_key", ("user_id", "key"), unique=True), Index("by_created", ("created_at",))),
+        followed=False,
     )
 
     user_id: str

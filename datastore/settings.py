@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     )
     access_token_seconds: int = Field(default=900, ge=1, le=86_400, description="Seconds that an access token is valid.")
     refresh_token_days: int = Field(default=30, ge=1, le=3650, description="Days that an unused refresh token is valid.")
+    operator_token: SecretStr | None = Field(
+        default=None, description="Token that operators show for metrics; without one they are open to all, but to nobody in production."
+    )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Browser origins beside our own, separated by commas, that may call the API and open sockets."
     )
@@ -53,6 +56,8 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1 << 30, description="Largest request body and socket message, in bytes.")
     max_query_tokens: int = Field(default=5000, ge=100, le=1_000_000, description="Most lexical tokens in a GraphQL document.")
     max_operations_per_socket: int = Field(default=100, ge=1, le=100_000, description="Most operations that one socket may have under way.")
+    max_live_per_user: int = Field(default=1000, ge=1, le=1_000_000, description="Most operations that one user may watch in one process.")
+    max_live_per_process: int = Field(default=200_000, ge=1, le=10_000_000, description="Most operations that are watched in one process.")
     connection_init_seconds: float = Field(
         default=10, gt=0, le=600, allow_inf_nan=False, description="Seconds that a new socket has to introduce itself."
     )

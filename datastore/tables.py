@@ -65,6 +65,8 @@ class TableSpec:
     policy: Policy = Policy.ACCOUNT
     indexes: tuple[Index, ...] = ()
     references: tuple[Reference, ...] = ()
+    followed: bool = True
+    """Whether the feed of changes (`datastore/feed.py`) tells an account of its rows; it never tells of rows without an owner."""
     by_name: Mapping[str, Index] = field(init=False)
 
     def __post_init__(self) -> None:

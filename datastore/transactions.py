@@ -6,6 +6,7 @@ must guard them (`Writer.guard`).
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from datastore.database import Database, Document, Session, judge, version_from
 from datastore.errors import ConflictError, UnavailableError
 from datastore.tables import Row
 from datastore.versions import Version
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Body = Callable[["Transaction"], Awaitable[T]]
@@ -117,6 +120,9 @@ async def run_transaction(database: Database, body: Body[T], *, patience: float 
                     raise judge(error) from error
                 await _wait_for_next_try(error, backoff, deadline)
             backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
+    except OutcomeUnknownError:
+        await _release(database, session)
+        raise
     finally:
         await _to_the_end(session.end_session())
 
@@ -173,6 +179,15 @@ async def _commit(session: Session, deadline: float) -> None:
                 raise OutcomeUnknownError(
                     "The database was lost during the commit. Look whether it happened before trying again."
                 ) from error
+
+
+async def _release(database: Database, session: Session) -> None:
+    """Let go of what a transaction still holds on the server, if it does: left alone, that is locked for a minute."""
+    # What Motor's type stubs call a method is a property.
+    try:
+        await database.command({"killSessions": [cast("Any", session).session_id]})
+    except UnavailableError:
+        log.warning("a transaction whose commit was not answered may hold its locks for a minute: the database is not there")
 
 
 async def _to_the_end(call: Awaitable[T]) -> T:

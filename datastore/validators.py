@@ -10,6 +10,11 @@ from datastore.tables import Index, OnDelete, Row, TableSpec
 GUARD = "guard"
 """A hidden column, only in stored documents: a transaction that rests on a row it does not change counts it up, to collide with others."""
 
+FAREWELL = "farewell"
+"""A hidden column, never to be seen in a stored document: a row's last change, in the transaction that deletes it, sets it to the owner. An
+event of a deletion tells the id alone; by this one before it, everybody who follows changes knows whose row it was.
+"""
+
 INDEX_NAME = "by_"
 """What the names of our indexes begin with. Others are an operator's own: they are left alone."""
 
@@ -22,6 +27,7 @@ def validator_of(table: type[Row]) -> Document:
     columns = columns_of(table)
     properties = {name: _schema(column) for name, column in columns.items()}
     properties[GUARD] = {"bsonType": _BSON_TYPES["integer"]}
+    properties[FAREWELL] = {"bsonType": _BSON_TYPES["string"]}
     return {
         "$jsonSchema": {"bsonType": "object", "required": sorted(columns), "properties": properties, "additionalProperties": False},
     }

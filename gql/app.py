@@ -20,7 +20,8 @@ from datastore.secrets import resolve_secrets
 from datastore.settings import Settings
 from gql.explorer import explorer_routes
 from gql.http import graphql_routes
-from gql.live import LiveEngine
+from gql.live import Limits, LiveEngine
+from gql.metrics import metrics_endpoint
 from gql.schema import build_schema
 from gql.service import GraphQLService
 from gql.websocket import websocket_routes
@@ -60,11 +61,17 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
 async def open_service(services: Services) -> AsyncGenerator[GraphQLService, None]:
     """The schema on these services, with its live engine running."""
     service = GraphQLService(build_schema(), services)
-    service.engine = LiveEngine(ChangeStream(services.database), service.execute_live, service.authorize_session)
+    limits = Limits(services.settings.max_live_per_user, services.settings.max_live_per_process)
+    service.engine = LiveEngine(
+        ChangeStream(services.database), service.execute_live, service.authorize_session, services.database.ping, limits
+    )
+    before, services.monitor.figures = services.monitor.figures, service.engine.figures
+    service.engine.listeners.append(service.feed)
     await service.engine.start()
     try:
         yield service
     finally:
+        services.monitor.figures = before
         await service.engine.stop()
 
 
@@ -76,6 +83,7 @@ def create_app(service: GraphQLService, services: Services, blobs: Blobs) -> Sta
         *websocket_routes(service, settings),
         Route("/healthz", _alive),
         Route("/readyz", _readiness(service, services, blobs)),
+        Route("/metrics", metrics_endpoint(services)),
         *explorer_routes(),
     ]
     return Starlette(routes=routes, middleware=_middleware(settings))

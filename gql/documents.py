@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from graphql import (
+    ArgumentNode,
     DocumentNode,
     FragmentDefinitionNode,
     GraphQLError,
@@ -21,9 +22,12 @@ from graphql import (
 
 from datastore.errors import TooComplexError
 from datastore.settings import Settings
+from gql.columns import Columns, columns_selected
 from gql.depth import check_depth
 from gql.errors import format_errors
+from gql.known import without_known
 from gql.wire import RequestRefused
+from resolvers.nodes import tables_by_type
 
 MAX_DOCUMENTS = 1000
 MAX_CACHED_TEXT = 64 * 1024
@@ -47,6 +51,10 @@ class PreparedOperation:
     name: str | None
     text: str
     variable_names: frozenset[str]
+    columns: Columns
+    """What it selects of the rows that it is shown (`gql.columns`)."""
+    known: ArgumentNode | None
+    """The argument `known` of a live operation, which is left out of `text` and of what is executed: it is about the caller alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ class Documents:
         try:
             document = parse(query, max_tokens=self._max_tokens)
             errors = check_depth(document) or validate(self._schema, document, max_errors=MAX_ERRORS)
-            return _Document({} if errors else _operations(document), errors)
+            return _Document({} if errors else _operations(self._schema, document), errors)
         except GraphQLError as error:
             return _Document({}, [_too_complex(error.message)] if error.message.startswith(_TOO_MUCH) else [error])
         except RecursionError:
@@ -100,18 +108,21 @@ def _too_complex(message: str) -> GraphQLError:
     return GraphQLError(message, original_error=TooComplexError(message))
 
 
-def _operations(document: DocumentNode) -> dict[str | None, PreparedOperation]:
+def _operations(schema: GraphQLSchema, document: DocumentNode) -> dict[str | None, PreparedOperation]:
     definitions = [node for node in document.definitions if isinstance(node, OperationDefinitionNode)]
-    fragments = [node for node in document.definitions if isinstance(node, FragmentDefinitionNode)]
+    fragments = tuple(node for node in document.definitions if isinstance(node, FragmentDefinitionNode))
     prepared: dict[str | None, PreparedOperation] = {}
     for node in definitions:
-        own = DocumentNode(definitions=(node, *fragments))
+        plain, known = without_known(node, fragments)
+        own = DocumentNode(definitions=(plain, *fragments))
         prepared[node.name.value if node.name else None] = PreparedOperation(
-            document=document,
+            document=own,
             kind=node.operation.value,
             name=node.name.value if node.name else None,
             text=print_ast(own),
-            variable_names=frozenset(variable.variable.name.value for variable in node.variable_definitions or ()),
+            variable_names=frozenset(variable.variable.name.value for variable in plain.variable_definitions or ()),
+            columns=columns_selected(schema, own, tables_by_type()),
+            known=known,
         )
     return prepared
 

@@ -7,11 +7,11 @@ Cross-site request forgery: nothing here rests on a cookie, and a POST must be a
 preflight.
 """
 
-import asyncio
 import math
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final, Generic
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Final, Generic
 
 import orjson
 from starlette.requests import ClientDisconnect, Request
@@ -22,22 +22,36 @@ from starlette.types import Receive, Scope, Send
 from datastore.errors import InvalidInputError, RateLimitedError, TillstreamError, UnauthenticatedError
 from datastore.settings import Settings
 from gql.bodies import params_of_body, params_of_query_string
+from gql.disconnection import ClientLeftError, while_connected
 from gql.errors import PARTIAL_SUCCESS, describe, describe_fault, encode_errors, http_status, refusal
-from gql.media_types import GRAPHQL_RESPONSE, JSON, is_json, response_type
+from gql.media_types import EVENT_STREAM, GRAPHQL_RESPONSE, JSON, MULTIPART, is_json, response_type, stream_type
+from gql.multipart import Multipart
 from gql.request_headers import idempotency_key_of, request_id_of
-from gql.wire import Caller, GraphQLParams, OperationT, Payload, RequestRefused, Service
+from gql.sse import EventStream, whole_stream
+from gql.streaming import KEEP_ALIVE_SECONDS, STALLED_SECONDS, Framing, Streaming
+from gql.wire import Caller, GraphQLParams, OperationKind, OperationT, Payload, RequestRefused, Service
 
 _ALLOWED: Final = {"Allow": "GET, POST"}
 _CHALLENGE: Final = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
 _TOO_MANY_REQUESTS: Final = 429
-_WATCH_AFTER_SECONDS: Final = 0.02
 # What application/json, whose status says no more than that a GraphQL response follows, makes 200 of (specification, appendix A).
 _SOFTENED: Final = frozenset({400, PARTIAL_SUCCESS})
+_FRAMINGS: Final[Mapping[str, Framing]] = {EVENT_STREAM: EventStream(), MULTIPART: Multipart()}
 
 
-def graphql_routes(service: Service[OperationT], settings: Settings, path: str = "/graphql") -> list[BaseRoute]:
-    """What answers queries and mutations, for all HTTP methods."""
-    return [Route(path, _Endpoint(service, settings), name="graphql")]
+def graphql_routes(
+    service: Service[OperationT],
+    settings: Settings,
+    path: str = "/graphql",
+    *,
+    keep_alive_seconds: float = KEEP_ALIVE_SECONDS,
+    stalled_seconds: float = STALLED_SECONDS,
+) -> list[BaseRoute]:
+    """What answers all operations, for all HTTP methods: subscriptions as server-sent events or in parts.
+
+    A stream sends something every `keep_alive_seconds`, and is cut where its client takes nothing for `stalled_seconds`.
+    """
+    return [Route(path, _Endpoint(service, settings, keep_alive_seconds, stalled_seconds), name="graphql")]
 
 
 class _RefusedHTTP(Exception):  # noqa: N818  It is an answer like any other, not a fault
@@ -50,62 +64,89 @@ class _RefusedHTTP(Exception):  # noqa: N818  It is an answer like any other, no
         self.headers = dict(headers or {})
 
 
-class _ClientLeftError(Exception):
-    """Nobody waits for the answer any more."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Answer:
     status: int
     body: bytes
     headers: dict[str, str] = field(default_factory=dict)
+    media_type: str = JSON
+
+
+@dataclass(frozen=True, slots=True)
+class _Subscription:
+    """An answer that goes on."""
+
+    payloads: AsyncGenerator[Payload, None]
+    framing: Framing
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """What the client takes: for one result, and for a stream of them."""
+
+    response: str | None
+    stream: str | None
+
+    @property
+    def plain(self) -> str:
+        """The type of an answer that is no stream, such as every one whose status says that the request is refused."""
+        return GRAPHQL_RESPONSE if self.response == GRAPHQL_RESPONSE else JSON
 
 
 class _Endpoint(Generic[OperationT]):
-    def __init__(self, service: Service[OperationT], settings: Settings) -> None:
+    def __init__(self, service: Service[OperationT], settings: Settings, keep_alive_seconds: float, stalled_seconds: float) -> None:
         self._service = service
         self._max_body_bytes = settings.max_body_bytes
+        self._keep_alive_seconds = keep_alive_seconds
+        self._stalled_seconds = stalled_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         request_id = request_id_of(request.headers)
-        media_type = response_type(", ".join(request.headers.getlist("accept")))
         try:
-            answer = await self._answer(request, request_id, media_type)
-        except (ClientDisconnect, _ClientLeftError):
+            answer = await self._answer(request, request_id)
+        except (ClientDisconnect, ClientLeftError):
             return
         except Exception as error:  # noqa: BLE001  Logged, with its traceback, by describe_fault: the last line of defence
             answer = _Answer(500, encode_errors([describe_fault(error, request_id)]))
-        await _respond(answer, request_id, media_type or JSON)(scope, receive, send)
+        if isinstance(answer, _Answer):
+            await _respond(answer, request_id)(scope, receive, send)
+            return
+        streaming = Streaming(
+            answer.framing, send, request_id, keep_alive_seconds=self._keep_alive_seconds, stalled_seconds=self._stalled_seconds
+        )
+        with suppress(ClientLeftError):
+            await streaming.respond(answer.payloads, scope, receive)
 
-    async def _answer(self, request: Request, request_id: str, media_type: str | None) -> _Answer:
+    async def _answer(self, request: Request, request_id: str) -> _Answer | _Subscription:
+        accept = ", ".join(request.headers.getlist("accept"))
+        accepted = _Accepted(response_type(accept), stream_type(accept))
         try:
-            if media_type is None:
-                raise _RefusedHTTP(406, InvalidInputError(f"This answers with {GRAPHQL_RESPONSE} or {JSON}: accept one of them."))
-            answer = await self._execute(request, request_id)
+            if accepted.response is None and accepted.stream is None:
+                raise _not_acceptable()
+            return await self._execute(request, request_id, accepted)
         except _RefusedHTTP as refused:
-            return _Answer(refused.status, refusal(refused.error), refused.headers)
+            return _Answer(refused.status, refusal(refused.error), refused.headers, accepted.plain)
         except TillstreamError as error:
-            return _refused(error)
-        if media_type == JSON and answer.status in _SOFTENED:
-            return _Answer(200, answer.body, answer.headers)
-        return answer
+            return _refused(error, accepted.plain)
 
-    async def _execute(self, request: Request, request_id: str) -> _Answer:
-        """The answer to a well-formed request, as application/graphql-response+json has it."""
+    async def _execute(self, request: Request, request_id: str, accepted: _Accepted) -> _Answer | _Subscription:
+        """The answer to a well-formed request."""
         params = await self._params(request)
         key = idempotency_key_of(request.headers)
         principal = await self._service.authenticate(request.headers.get("authorization"))
         try:
             operation = self._service.prepare(params)
         except RequestRefused as refused:
-            return _Answer(http_status(refused.errors, executed=False), encode_errors(refused.errors))
-        _check_kind(operation.kind, request.method)
+            return _typed(_Answer(http_status(refused.errors, executed=False), encode_errors(refused.errors)), accepted)
+        _check_kind(operation.kind, request.method, accepted)
         caller = Caller(principal, request_id, key, request.headers.get("user-agent"))
+        if operation.kind == "subscription":
+            return _Subscription(self._service.subscribe(operation, params, caller), _FRAMINGS[str(accepted.stream)])
         execution = self._service.execute(operation, params, caller)
         # A mutation under way is finished although its client left: the server never stops it half-way.
-        payload = await (execution if operation.kind == "mutation" else _while_connected(execution, request.receive))
-        return _Answer(payload.status, payload.body, _retry_after(payload))
+        payload = await (execution if operation.kind == "mutation" else while_connected(execution, request.receive))
+        return _typed(_Answer(payload.status, payload.body, _retry_after(payload)), accepted)
 
     async def _params(self, request: Request) -> GraphQLParams:
         if request.method == "GET":
@@ -130,48 +171,38 @@ class _Endpoint(Generic[OperationT]):
         return bytes(body)
 
 
-def _check_kind(kind: str, method: str) -> None:
+def _check_kind(kind: OperationKind, method: str, accepted: _Accepted) -> None:
     if kind == "subscription":
-        raise InvalidInputError("Subscriptions are carried by a websocket at this URL, with the subprotocol graphql-transport-ws.")
+        if accepted.stream is None:
+            raise InvalidInputError(
+                f"Subscriptions are carried by a websocket at this URL, with the subprotocol graphql-transport-ws, by {EVENT_STREAM} and by"
+                f" {MULTIPART};subscriptionSpec=1.0: accept one of these by name."
+            )
+        return
     if kind == "mutation" and method != "POST":
         raise _RefusedHTTP(405, InvalidInputError("A mutation must be a POST."), {"Allow": "POST"})
+    if accepted.response is None:
+        raise _not_acceptable()
 
 
-async def _while_connected(work: Awaitable[Payload], receive: Receive) -> Payload:
-    """The result of the work, which is cancelled when the client goes. Raises _ClientLeftError then.
-
-    Nobody looks before a moment has passed: most work is done by then, and a look-out is a task that costs a tenth of it.
-    """
-    this, loop = asyncio.current_task(), asyncio.get_running_loop()
-    lookouts: list[asyncio.Task[None]] = []
-    timer = loop.call_later(_WATCH_AFTER_SECONDS, lambda: lookouts.append(loop.create_task(_disconnection(receive, this))))
-    try:
-        return await work
-    except asyncio.CancelledError:
-        if this is None or not any(lookout.done() for lookout in lookouts) or this.uncancel() > 0:
-            raise  # It is the server that stops.
-        raise _ClientLeftError from None
-    finally:
-        timer.cancel()
-        for lookout in lookouts:
-            lookout.cancel()
-            await asyncio.wait({lookout})
+def _not_acceptable() -> _RefusedHTTP:
+    return _RefusedHTTP(406, InvalidInputError(f"This answers with {GRAPHQL_RESPONSE}, {JSON} or {EVENT_STREAM}: accept one of them."))
 
 
-async def _disconnection(receive: Receive, task: asyncio.Task[Any] | None) -> None:
-    """Cancels the task when the client has gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    if task is not None:
-        task.cancel()
+def _typed(answer: _Answer, accepted: _Accepted) -> _Answer:
+    """A GraphQL response, made for application/graphql-response+json, as the media type has it that the client takes."""
+    if accepted.response == EVENT_STREAM:
+        return _Answer(200, whole_stream(answer.body), answer.headers, EVENT_STREAM)
+    softened = accepted.response == JSON and answer.status in _SOFTENED
+    return replace(answer, status=200 if softened else answer.status, media_type=accepted.plain)
 
 
-def _refused(error: TillstreamError) -> _Answer:
+def _refused(error: TillstreamError, media_type: str) -> _Answer:
     """The answer where the whole request is refused before anything was executed."""
     headers = _CHALLENGE if isinstance(error, UnauthenticatedError) else {}
     if isinstance(error, RateLimitedError):
         headers = {"Retry-After": _whole_seconds(error.retry_after)}
-    return _Answer(http_status([describe(error)], executed=False), refusal(error), headers)
+    return _Answer(http_status([describe(error)], executed=False), refusal(error), headers, media_type)
 
 
 def _retry_after(payload: Payload) -> dict[str, str]:
@@ -185,9 +216,9 @@ def _whole_seconds(seconds: float) -> str:
     return str(max(1, math.ceil(seconds)))
 
 
-def _respond(answer: _Answer, request_id: str, media_type: str) -> Response:
+def _respond(answer: _Answer, request_id: str) -> Response:
     headers = {
-        "Content-Type": f"{media_type}; charset=utf-8",
+        "Content-Type": f"{answer.media_type}; charset=utf-8",
         "Cache-Control": "no-store",
         "X-Request-Id": request_id,
     }

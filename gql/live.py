@@ -1,38 +1,49 @@
 """The engine of live operations: run, remember the read set, sleep, be woken by a change that touches it, run again.
 
-`docs/decisions/0003-exactness.md` argues why nothing is missed, torn or taken back; the steps of that argument are named in the code. A
-change event only says "dirty": the same execution makes the first result and every later one. There is one recovery path, the same as
-start-up: a fresh stream, and everything runs again.
+docs/decisions/0003-exact-without-pre-images.md argues why nothing is missed, torn or taken back; the steps of that argument are named
+here. A change event only says "dirty": the same execution makes the first result and every later one. There is one recovery path, the
+same as start-up: a fresh stream, and everything runs again.
 """
 
 import asyncio
 import hashlib
 import logging
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable, Iterable
-from dataclasses import dataclass, field
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Generic, Protocol, TypeVar
-
-import orjson
+from typing import Generic, Protocol
 
 from datastore.changes import Change, StreamLostError
-from datastore.errors import TillstreamError, UnauthenticatedError, UnavailableError
-from datastore.matching import Matcher, touches
+from datastore.errors import RateLimitedError, UnavailableError
+from datastore.matching import Matcher
 from datastore.read_set import ReadSet
 from datastore.scope import Scope
-from datastore.versions import BEGINNING, Version, to_wire
+from datastore.versions import BEGINNING, Version
+from gql.change_log import ChangeLog
+from gql.dirty import DirtyQueue
+from gql.rights import Authorize, WatchedSessions, Watcher
+from gql.shared_runs import LiveRun, PlanT, SharedRuns
+from gql.subscribers import DIGEST_BYTES, Frame, Known, Subscriber, frame_of
+from resolvers.services import EngineFigures
+from resolvers.usage import Sharing
 
 logger = logging.getLogger("tillstream.live")
 
 CONCURRENT_RUNS = 4
-LOG_CHANGES = 20_000
-"""Changes kept to be matched against runs under way; a run that outlasts them runs again."""
+WIDE = 64
+"""A change that wakes more runs than this is splayed: they queue in the wide lane (`gql/dirty.py`)."""
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.05, 2.0
 START_SECONDS = 10.0
 """How long a new operation waits for the change stream to open before it is told UNAVAILABLE."""
-
-Plan = TypeVar("Plan", bound=Hashable)
+HEARTBEAT_SECONDS = 1.0
+"""How often the stream's position is held against the server's clock."""
+SILENCE_SECONDS = 5.0
+"""How long the stream may take to reach that clock before it counts as dead although it is open."""
+STALE_SECONDS = 2.0
+"""How long the stream, or a run, may fail before results say that they may be stale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +51,7 @@ class Outcome:
     """What one run found: `body` is the encoded response object without extensions, read at `version`.
 
     `final`: the operation can never succeed as it stands (nobody is signed in, an argument is invalid), so it ends with these errors.
+    `sharing` says whom the result is the same for, `until` when something that the run read off the clock stops being true.
     """
 
     body: bytes
@@ -47,16 +59,16 @@ class Outcome:
     version: Version
     read_set: ReadSet
     final: bool = False
+    sharing: Sharing = Sharing.PERSON
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Frame:
-    """One result as every subscriber of the operation receives it, encoded once."""
+class Limits:
+    """How many operations may be watched at once, equal ones counted each: by one user, and in this process."""
 
-    payload: bytes
-    has_data: bool
-    version: Version
-    final: bool
+    per_user: int
+    per_process: int
 
 
 class Stream(Protocol):
@@ -74,58 +86,14 @@ class Stream(Protocol):
         """Closes the stream."""
 
 
-class Subscriber:
-    """One watcher of an operation. It keeps the newest result only, however slowly it reads."""
+class Listener(Protocol):
+    """Who is told of all that the stream brings (`gql.feed.Feed`)."""
 
-    __slots__ = ("_error", "_frame", "_waiter", "served", "session_id")
+    def begin(self, version: Version) -> None:
+        """A fresh stream, which misses nothing after `version`."""
 
-    def __init__(self, session_id: str | None) -> None:
-        self.session_id = session_id
-        self.served = False
-        self._frame: Frame | None = None
-        self._error: TillstreamError | None = None
-        self._waiter: asyncio.Future[None] | None = None
-
-    def offer(self, frame: Frame) -> None:
-        """Puts the newest result in place of one not yet taken."""
-        self._frame, self.served = frame, True
-        self._wake()
-
-    def end(self, error: TillstreamError) -> None:
-        """Ends the watching: what was not yet taken is dropped, for the caller's rights to it are gone."""
-        self._frame, self._error = None, error
-        self._wake()
-
-    async def next(self) -> Frame:
-        """The newest result not yet taken; raises the error the watching was ended with."""
-        while self._frame is None and self._error is None:
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        if self._error is not None:
-            raise self._error
-        frame, self._frame = self._frame, None
-        assert frame is not None  # noqa: S101  the loop above ended with one of the two
-        return frame
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-
-@dataclass(eq=False, slots=True)
-class LiveRun(Generic[Plan]):
-    """One distinct operation of one kind of principal, shared by all who watch it."""
-
-    plan: Plan
-    subscribers: set[Subscriber] = field(default_factory=set)
-    frame: Frame | None = None
-    digest: bytes = b""
-    version: Version = BEGINNING
-    queued: bool = False
-    failures: int = 0
+    def take(self, changes: Sequence[Change]) -> None:
+        """The next changes of the stream."""
 
 
 @dataclass(slots=True)
@@ -135,56 +103,68 @@ class Counters:
     runs: int = 0
     unchanged_runs: int = 0
     wakes: int = 0
+    changes: int = 0
+    matching_seconds: float = 0.0
     streams_opened: int = 0
 
 
-class LiveEngine(Generic[Plan]):
+class LiveEngine(Generic[PlanT]):
     """All live operations of one process.
 
-    `execute(plan, floor)` runs an operation on one snapshot not older than `floor`; `authorize(session_id, floor)` is the scope that a
-    session gives then, or None where it has ended.
+    `execute(plan, floor)` runs an operation on one snapshot not older than `floor`; `authorize(session_id, floor)` is what a session gives
+    then; `now()` is the server's latest operation time.
     """
 
     def __init__(
         self,
         stream: Stream,
-        execute: Callable[[Plan, Version], Awaitable[Outcome]],
-        authorize: Callable[[str, Version], Awaitable[Scope | None]],
+        execute: Callable[[PlanT, Version], Awaitable[Outcome]],
+        authorize: Authorize,
+        now: Callable[[], Awaitable[Version]],
+        limits: Limits,
     ) -> None:
         self._stream = stream
         self._execute = execute
-        self._authorize = authorize
-        self._runs: dict[Plan, LiveRun[Plan]] = {}
-        self._sessions: dict[str, set[Subscriber]] = {}
-        self._scopes: dict[Subscriber, Scope] = {}
-        self._matcher: Matcher[LiveRun[Plan]] = Matcher()
-        self._dirty: asyncio.Queue[LiveRun[Plan]] = asyncio.Queue()
-        self._doubtful_sessions: asyncio.Queue[str] = asyncio.Queue()
-        self._log: deque[Change] = deque()
-        self._log_floor = BEGINNING
+        self._now = now
+        self._limits = limits
+        self._runs: SharedRuns[PlanT] = SharedRuns()
+        self._watched_by: Counter[str | None] = Counter()
+        self._sessions = WatchedSessions(authorize, self._floor)
+        self._matcher: Matcher[LiveRun[PlanT]] = Matcher()
+        self._dirty: DirtyQueue[LiveRun[PlanT]] = DirtyQueue()
+        self._log = ChangeLog()
         self._committed_here = BEGINNING
         self._open = asyncio.Event()
+        self._down_since: float | None = None
+        self._unsettled: dict[LiveRun[PlanT], float] = {}
+        """Since when a run is under way or failing."""
         self._tasks: list[asyncio.Task[None]] = []
-        self._retries: set[asyncio.TimerHandle] = set()
+        self.listeners: list[Listener] = []
+        """Who is told of all that the stream brings."""
         self.counters = Counters()
+        self.lag_seconds = 0.0
+        """How long the stream took to reach the server's clock when that was last held against it."""
 
     # --- life ---
 
     async def start(self) -> None:
-        """Starts the engine's tasks: one that follows the stream, one that looks after sessions, and a few that run operations."""
-        names = {"live-stream": self._follow, "live-sessions": self._check_sessions}
-        names |= {f"live-run-{number}": self._work for number in range(CONCURRENT_RUNS)}
-        self._tasks = [asyncio.create_task(body(), name=name) for name, body in names.items()]
+        """Starts the engine's tasks: the stream, the sessions, the heartbeat, and a few that run operations."""
+        self._down_since = time.monotonic()
+        bodies = {"live-stream": self._follow(), "live-sessions": self._sessions.check_the_doubtful(), "live-heartbeat": self._beat()}
+        bodies["live-stale"] = self._tell_who_may_be_stale()
+        bodies |= {f"live-run-{number}": self._work(wide_first=number == 0) for number in range(CONCURRENT_RUNS)}
+        self._tasks = [asyncio.create_task(body, name=name) for name, body in bodies.items()]
         for task in self._tasks:
             task.add_done_callback(_report_death)
 
     async def stop(self) -> None:
         """Ends every task and closes the stream."""
-        for retry in self._retries:
-            retry.cancel()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._sessions.stop()
+        for run in self._runs:
+            run.close()
         await self._stream.close()
 
     @property
@@ -197,208 +177,287 @@ class LiveEngine(Generic[Plan]):
         """How many different operations are live now, each shared by its subscribers."""
         return len(self._runs)
 
+    @property
+    def subscribers(self) -> int:
+        """How many watch them."""
+        return self._watched_by.total()
+
+    def figures(self) -> EngineFigures:
+        """What it has done and has to do."""
+        return EngineFigures(
+            ready=self.ready,
+            subscribers=self.subscribers,
+            distinct_operations=self.distinct_operations,
+            due=len(self._dirty),
+            lag_seconds=self.lag_seconds,
+            **asdict(self.counters),
+        )
+
     def settled(self, version: Version) -> bool:
         """Whether all that was committed up to `version` has been followed, and no run is due or under way."""
-        return self._open.is_set() and self._stream.position >= version and not any(run.queued for run in self._runs.values())
+        return self._open.is_set() and self._stream.position >= version and not any(run.queued for run in self._runs)
 
     def committed(self, version: Version) -> None:
         """Notes a mutation that this process committed, so that whoever subscribes afterwards sees it in the first result."""
         self._committed_here = max(self._committed_here, version)
 
+    def _floor(self) -> Version:
+        return max(self._stream.position, self._committed_here)
+
     # --- subscribing ---
 
-    async def watch(self, plan: Plan, scope: Scope | None) -> AsyncGenerator[Frame, None]:
+    async def watch(self, plan: PlanT, known: Known | None = None) -> AsyncGenerator[Frame, None]:
         """The results of an operation, newest only, until the caller stops, the operation turns out final, or the session ends.
 
-        Raises UnavailableError when no change stream can be opened, UnauthenticatedError when the session ends.
+        `known` is the result that a reconnecting caller has: it is not sent again, nor is an older one. Raises UnavailableError when no
+        change stream can be opened, RateLimitedError past the user's limit, UnauthenticatedError when the session ends.
         """
         await self._until_open()
-        subscriber = self._join(plan, scope)
+        if known is not None and known.version > self._stream.position and known.version > await self._now():
+            known = None  # of another cluster, or made up: no snapshot of this one is as late
+        subscriber = self._join(plan, known)
         try:
             # The session may have ended since it was authenticated (when the socket was opened, say), before anybody listened for that.
-            if subscriber.session_id is not None:
-                await self._check_session(subscriber.session_id)
+            if plan.scope is not None:
+                await self._sessions.add(subscriber, plan.scope)
             while True:
                 frame = await subscriber.next()
                 yield frame
                 if frame.final:
                     return
         finally:
-            self._leave(plan, subscriber)
+            self._leave(subscriber)
 
     async def _until_open(self) -> None:
+        if self._open.is_set():
+            return
         try:
             await asyncio.wait_for(self._open.wait(), START_SECONDS)
         except TimeoutError:
-            msg = "Live results are not available at the moment; try again."
-            raise UnavailableError(msg) from None
+            raise UnavailableError("Live results are not available at the moment; try again.") from None
 
-    def _join(self, plan: Plan, scope: Scope | None) -> Subscriber:
-        subscriber = Subscriber(scope.session_id if scope else None)
-        run = self._runs.get(plan)
-        if run is None:
-            run = self._runs[plan] = LiveRun(plan)
-            self._mark_dirty(run)
-        run.subscribers.add(subscriber)
-        if scope is not None and scope.session_id is not None:
-            self._sessions.setdefault(scope.session_id, set()).add(subscriber)
-            self._scopes[subscriber] = scope
-        if run.frame is not None:
-            self._greet(run, subscriber)
+    def _join(self, plan: PlanT, known: Known | None) -> Subscriber:
+        scope = plan.scope
+        subscriber = Subscriber(scope.session_id if scope else None, scope.user_id if scope else None, known)
+        self._admit(subscriber)
+        self._put_on(self._runs.join(subscriber, plan), subscriber, known.version if known else BEGINNING)
         return subscriber
 
-    def _greet(self, run: LiveRun[Plan], subscriber: Subscriber) -> None:
-        """Gives a late subscriber the result there is, unless a newer one is due or a mutation that this process answered may not be in
-        it.
+    def _put_on(self, run: LiveRun[PlanT], subscriber: Subscriber, has: Version) -> None:
+        """Gives a late subscriber the result there is, unless a newer one is due, or must be: one that holds what the subscriber has, and
+        every mutation that this process has answered.
         """
-        if max(self._stream.position, run.version) < self._committed_here:
+        subscriber.floor = max(has, self._committed_here)
+        if run.frame is None or run.version < has or max(self._stream.position, run.version) < self._committed_here:
+            run.floor = max(run.floor, has)
             self._mark_dirty(run)
-        if run.frame is not None and not run.queued:
+        elif not run.queued:
             subscriber.offer(run.frame)
 
-    def _leave(self, plan: Plan, subscriber: Subscriber) -> None:
-        self._scopes.pop(subscriber, None)
-        watchers = self._sessions.get(subscriber.session_id or "")
-        if watchers is not None:
-            watchers.discard(subscriber)
-            if not watchers:
-                self._sessions.pop(subscriber.session_id or "")
-        run = self._runs.get(plan)
-        if run is None:
-            return
-        run.subscribers.discard(subscriber)
-        if not run.subscribers:
-            self._runs.pop(plan)
-            self._matcher.unregister(run)
+    @asynccontextmanager
+    async def attended(self, watcher: Watcher, scope: Scope) -> AsyncGenerator[None, None]:
+        """Counts one who watches something else than an operation among the others, and ends it like them when the session ends."""
+        self._admit(watcher)
+        try:
+            await self._sessions.add(watcher, scope)
+            yield
+        finally:
+            self._dismiss(watcher)
+
+    def _admit(self, subscriber: Watcher) -> None:
+        if self._watched_by.total() >= self._limits.per_process:
+            raise UnavailableError("This server watches as many operations as it can. Try again later.")
+        if subscriber.user_id is not None and self._watched_by[subscriber.user_id] >= self._limits.per_user:
+            raise RateLimitedError(f"You watch {self._limits.per_user} operations already; end some of them first.", retry_after=1)
+        self._watched_by[subscriber.user_id] += 1
+
+    def _dismiss(self, subscriber: Watcher) -> None:
+        self._watched_by[subscriber.user_id] -= 1
+        if not self._watched_by[subscriber.user_id]:
+            del self._watched_by[subscriber.user_id]
+        self._sessions.discard(subscriber)
+
+    def _leave(self, subscriber: Subscriber) -> None:
+        self._dismiss(subscriber)
+        unwatched = self._runs.leave(subscriber)
+        if unwatched is not None:
+            self._close(unwatched)
+
+    def _close(self, run: LiveRun[PlanT]) -> None:
+        run.close()
+        self._runs.forget(run)
+        self._unsettled.pop(run, None)
+        self._matcher.unregister(run)
 
     # --- following the stream ---
 
     async def _follow(self) -> None:
         delay = FIRST_RETRY_SECONDS
         while True:
+            begun = time.monotonic()
             try:
                 await self._begin()
-                delay = FIRST_RETRY_SECONDS
                 while True:
                     self._apply(await self._stream.next_batch())
             except (StreamLostError, UnavailableError) as lost:
-                self._open.clear()
+                if self._open.is_set():
+                    self._open.clear()
+                    self._down_since = time.monotonic()
                 logger.warning("change stream lost, opening a fresh one: %s", lost)
+                # One that can be opened but not followed is no recovery: each time, everything runs again.
+                if time.monotonic() - begun > LAST_RETRY_SECONDS:
+                    delay = FIRST_RETRY_SECONDS
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, LAST_RETRY_SECONDS)
 
     async def _begin(self) -> None:
         """Start-up and recovery alike: a fresh stream, an empty log, everything dirty, every session in doubt."""
-        self._log_floor = await self._stream.open()
-        self._log.clear()
+        version = await self._stream.open()
+        self._log.begin(version)
+        for listener in self.listeners:
+            listener.begin(version)
         self.counters.streams_opened += 1
+        self._down_since = None
         self._open.set()
-        for run in self._runs.values():
-            self._mark_dirty(run)
-        for session_id in self._sessions:
-            self._doubtful_sessions.put_nowait(session_id)
+        for run in self._runs:
+            self._mark_dirty(run, wide=True)
+        self._sessions.doubt_all()
 
-    def _apply(self, changes: Iterable[Change]) -> None:
+    def _apply(self, changes: Sequence[Change]) -> None:
+        for listener in self.listeners:
+            listener.take(changes)
         for change in changes:
-            self._remember(change)
-            if change.table == "sessions" and change.id in self._sessions:
-                self._doubtful_sessions.put_nowait(change.id)
-            for run in self._matcher.touched(change):
+            self._log.add(change)
+            if change.table == "sessions":
+                self._sessions.doubt(change.id)
+            begun = time.perf_counter()
+            touched = self._matcher.touched(change)
+            self.counters.matching_seconds += time.perf_counter() - begun
+            self.counters.changes += 1
+            for run in touched:
                 if change.time > run.version:
                     self.counters.wakes += 1
-                    self._mark_dirty(run)
-
-    def _remember(self, change: Change) -> None:
-        self._log.append(change)
-        if len(self._log) > LOG_CHANGES:
-            self._log_floor = self._log.popleft().time
+                    self._mark_dirty(run, wide=len(touched) > WIDE)
 
     # --- running ---
 
-    def _mark_dirty(self, run: LiveRun[Plan]) -> None:
+    def _mark_dirty(self, run: LiveRun[PlanT], *, wide: bool = False) -> None:
         if not run.queued:
             run.queued = True
-            self._dirty.put_nowait(run)
+            self._dirty.put(run, wide=wide)
 
-    async def _work(self) -> None:
+    async def _work(self, *, wide_first: bool) -> None:
         while True:
-            run = await self._dirty.get()
+            run = await self._dirty.get(wide_first=wide_first)
             if run.subscribers:
                 await self._run(run)
 
-    async def _run(self, run: LiveRun[Plan]) -> None:
+    async def _run(self, run: LiveRun[PlanT]) -> None:
         """One execution. While it is under way the run counts as queued: changes meanwhile are judged by the new read set when it ends."""
         self.counters.runs += 1
+        self._unsettled.setdefault(run, time.monotonic())
         self._matcher.unregister(run)
         try:
-            outcome = await self._execute(run.plan, max(self._stream.position, run.version, self._committed_here))
+            outcome = await self._execute(run.plan, max(self._floor(), run.version, run.floor))
         except UnavailableError as error:
             self._fail(run, error)
             return
         run.queued, run.failures = False, 0
+        self._unsettled.pop(run, None)
+        self._settle(run, outcome.sharing)
         if not run.subscribers:
+            self._close(run)
             return
         self._matcher.register(run, outcome.read_set)
         self._deliver(run, outcome)
-        if self._changed_since(outcome):
+        self._set_alarm(run, outcome.until)
+        if self._log.may_have_changed(outcome.version, outcome.read_set) or not all(subscriber.served for subscriber in run.subscribers):
             self._mark_dirty(run)
 
-    def _fail(self, run: LiveRun[Plan], error: UnavailableError) -> None:
+    def _settle(self, run: LiveRun[PlanT], sharing: Sharing) -> None:
+        """Moves those whom the result is not for, or whom another run serves already, to where they belong."""
+        for joined in self._runs.settle(run, sharing):
+            for subscriber in joined.subscribers:
+                if not subscriber.served or joined.frame is None:
+                    self._put_on(joined, subscriber, run.floor)
+
+    def _fail(self, run: LiveRun[PlanT], error: UnavailableError) -> None:
         """Tries again later; who waits for a first result is told, and what was sent before stays what is known."""
         for subscriber in run.subscribers:
             if not subscriber.served:
                 subscriber.end(error)
         delay = min(FIRST_RETRY_SECONDS * 2**run.failures, LAST_RETRY_SECONDS)
         run.failures += 1
-        loop = asyncio.get_running_loop()
-        self._retries = {retry for retry in self._retries if retry.when() > loop.time() and not retry.cancelled()}
-        self._retries.add(loop.call_later(delay, self._dirty.put_nowait, run))
+        asyncio.get_running_loop().call_later(delay, self._dirty.put, run)
 
-    def _changed_since(self, outcome: Outcome) -> bool:
-        """Whether a change newer than the snapshot touches what was read, or the log no longer tells."""
-        if outcome.version < self._log_floor:
-            return True
-        for change in reversed(self._log):
-            if change.time <= outcome.version:
-                return False
-            if touches(outcome.read_set, change):
-                return True
-        return False
-
-    def _deliver(self, run: LiveRun[Plan], outcome: Outcome) -> None:
-        digest = hashlib.blake2b(outcome.body, digest_size=16).digest()
-        unchanged = digest == run.digest
-        run.version, run.digest = outcome.version, digest
-        run.frame = Frame(_with_extensions(outcome), outcome.has_data, outcome.version, outcome.final)
+    def _deliver(self, run: LiveRun[PlanT], outcome: Outcome) -> None:
+        """Hands the result out, but to those who have the same already and were not told to doubt it."""
+        digest = hashlib.blake2b(outcome.body, digest_size=DIGEST_BYTES).digest()
+        unchanged = run.frame is not None and digest == run.frame.digest and not run.told_stale
         self.counters.unchanged_runs += unchanged
+        run.version, run.told_stale = outcome.version, False
+        run.frame = frame_of(outcome.body, has_data=outcome.has_data, version=outcome.version, digest=digest, final=outcome.final)
         for subscriber in run.subscribers:
-            if not (unchanged and subscriber.served):
+            # Who came while the run was under way may have been told of a later mutation.
+            if outcome.version >= subscriber.floor and not (unchanged and subscriber.served):
                 subscriber.offer(run.frame)
 
-    # --- rights ---
+    def _set_alarm(self, run: LiveRun[PlanT], until: datetime | None) -> None:
+        """Runs again when something that it read off the clock stops being true, and not before."""
+        run.close()
+        if until is not None:
+            seconds = (until - datetime.now(UTC)).total_seconds()
+            run.alarm = asyncio.get_running_loop().call_later(max(seconds, 0), self._mark_dirty, run)
 
-    async def _check_sessions(self) -> None:
+    # --- the heartbeat: nobody is silently stale ---
+
+    async def _beat(self) -> None:
         while True:
-            session_id = await self._doubtful_sessions.get()
-            try:
-                await self._check_session(session_id)
-            except UnavailableError:
-                asyncio.get_running_loop().call_later(FIRST_RETRY_SECONDS, self._doubtful_sessions.put_nowait, session_id)
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            if self._open.is_set():
+                await self._hold_against_the_clock()
 
-    async def _check_session(self, session_id: str) -> None:
-        """Ends whatever is watched with a session that has ended or changed, as it is stored now."""
-        scope = await self._authorize(session_id, max(self._stream.position, self._committed_here))
-        for subscriber in tuple(self._sessions.get(session_id, ())):
-            if scope != self._scopes.get(subscriber):
-                subscriber.end(UnauthenticatedError("The session has ended."))
+    async def _hold_against_the_clock(self) -> None:
+        """Has a stream opened afresh that is open but silent: an idle one reaches the server's clock too, by its resume tokens."""
+        try:
+            now = await self._now()
+        except UnavailableError as error:
+            # Its cursor may live on where a minority is cut off, and give empty answers for ever.
+            logger.warning("nobody tells the server's clock, so the change stream can't be trusted: %s", error)
+            await self._stream.close()
+            return
+        begun = time.monotonic()
+        while self._stream.position < now and self._open.is_set():
+            self.lag_seconds = time.monotonic() - begun
+            if self.lag_seconds > SILENCE_SECONDS:
+                logger.warning("the change stream is %.1f seconds behind the server's clock", self.lag_seconds)
+                await self._stream.close()
+                return
+            await asyncio.sleep(HEARTBEAT_SECONDS / 10)
+        self.lag_seconds = time.monotonic() - begun
+
+    async def _tell_who_may_be_stale(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_SECONDS)
+            limit = time.monotonic() - STALE_SECONDS
+            if self._down_since is not None and self._down_since < limit:
+                for run in self._runs:
+                    self._tell_stale(run)
+            for run, since in self._unsettled.items():
+                if since < limit:
+                    self._tell_stale(run)
+
+    def _tell_stale(self, run: LiveRun[PlanT]) -> None:
+        """Sends the last result once more, marked: the next run sends a fresh one, whether or not it differs."""
+        if run.told_stale or run.frame is None:
+            return
+        run.told_stale = True
+        stale = run.frame.stale()
+        for subscriber in run.subscribers:
+            subscriber.offer(stale)
 
 
 def _report_death(task: asyncio.Task[None]) -> None:
     """A task of the engine ends only when the engine is stopped; else readiness has failed (`LiveEngine.ready`) and the log says why."""
     if not task.cancelled():
         logger.critical("the task %s died", task.get_name(), exc_info=task.exception())
-
-
-def _with_extensions(outcome: Outcome) -> bytes:
-    live = orjson.dumps({"version": to_wire(outcome.version), "at": datetime.now(UTC).isoformat(timespec="milliseconds")})
-    return b'%s,"extensions":{"live":%s}}' % (outcome.body[:-1], live)

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import AsyncGenerator
 from types import ModuleType
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import strawberry
 from strawberry.schema.config import StrawberryConfig
@@ -11,6 +11,7 @@ from strawberry.tools import create_type
 from strawberry.types.field import StrawberryField
 
 from resolvers import MODULES, SCALARS
+from resolvers.changes import changes
 from resolvers.functions import Marking, marking_of, root_field
 from resolvers.nodes import node_types
 
@@ -47,20 +48,32 @@ def build_schema() -> strawberry.Schema:
     )
 
 
+@strawberry.input(description="A result of a live operation that the client has: the `version` and the `hash` of its `extensions.live`.")
+class KnownResult:
+    """What a reconnecting client has."""
+
+    version: str = strawberry.field(description="Its version.")
+    hash: str = strawberry.field(description="Its hash.")
+
+
 def _subscription(query: type) -> type:
-    async def live() -> AsyncGenerator[Any, None]:
+    async def live(
+        known: Annotated[KnownResult | None, strawberry.argument(description="On reconnecting: the last result that you have.")] = None,
+    ) -> AsyncGenerator[Any, None]:
         """Any selection of `Query`, sent again whenever a committed change alters it.
 
         Each result comes from one snapshot, never from an older one than the last. `extensions.live` tells its `version`: a result whose
-        version is not less than a mutation's `extensions.version` contains that mutation.
+        version is not less than a mutation's `extensions.version` contains that mutation. Its `hash`, given back as `known`,
+        saves sending it again after reconnecting. `stale: true` says that the server can't tell at present whether the result still holds.
         """
+        del known
         yield query()
 
     live.__annotations__["return"] = AsyncGenerator[query, None]  # type: ignore[valid-type]
     field: StrawberryField = strawberry.subscription(resolver=cast("Any", live), description=inspect.getdoc(live))
     subscription: type = create_type(
         "Subscription",
-        [field],
-        description="What is sent by itself, over the websocket subprotocol graphql-transport-ws.",
+        [field, strawberry.subscription(resolver=cast("Any", changes), description=inspect.getdoc(changes))],
+        description="What is sent by itself: over the websocket subprotocol graphql-transport-ws, as server-sent events, or in parts.",
     )
     return subscription

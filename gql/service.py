@@ -5,8 +5,9 @@ keeps one run's snapshot and batches from leaking into another's, also on a sock
 """
 
 import inspect
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Hashable
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -14,17 +15,23 @@ import strawberry
 from graphql import ExecutionResult
 from graphql import execute as execute_document
 
-from datastore.errors import TillstreamError, UnavailableError
+from datastore.errors import TillstreamError, UnauthenticatedError, UnavailableError
 from datastore.reading import IdentityReader, Snapshot
 from datastore.scope import Scope
-from datastore.versions import Version, to_wire
+from datastore.versions import BEGINNING, Version, to_wire
+from gql.change_events import Following, change_events, follows_changes
 from gql.documents import Documents, PreparedOperation
 from gql.errors import describe, encode_errors, format_errors, http_status
-from gql.live import Frame, LiveEngine, Outcome
-from gql.wire import Caller, GraphQLParams, Payload
-from resolvers.auth import authenticate, scope_of_session
+from gql.feed import Feed
+from gql.known import known_of
+from gql.live import LiveEngine, Outcome
+from gql.rights import Authorization
+from gql.subscribers import Frame
+from gql.wire import Caller, GraphQLParams, Payload, RequestRefused
+from resolvers.auth import authenticate, authorization_of_session
 from resolvers.runs import Run
 from resolvers.services import Services
+from resolvers.usage import Sharing
 
 HOPELESS_CODES = {"UNAUTHENTICATED", "FORBIDDEN", "INVALID_INPUT", "TOO_COMPLEX"}
 """A live operation whose first result is nothing but these errors will never have another."""
@@ -34,34 +41,30 @@ _BEARER = "bearer "
 
 @dataclass(frozen=True, slots=True)
 class LivePlan:
-    """A live operation of one kind of principal: equal plans share one execution, one read set and one encoded payload."""
+    """A live operation for one caller."""
 
-    text: str
-    name: str | None
-    variables_json: bytes
-    account_id: str | None
-    user_id: str | None
-    role: str | None
-    operation: PreparedOperation = field(compare=False)
-    variables: dict[str, Any] | None = field(compare=False)
-    scope: Scope | None = field(compare=False)
+    operation: PreparedOperation
+    variables: dict[str, Any]
+    shape: tuple[str, str | None, str]
+    """What tells operations apart, whoever asks: the document in its normal form, the operation's name, its variables."""
+    scope: Scope | None
 
     @classmethod
     def of(cls, operation: PreparedOperation, params: GraphQLParams, scope: Scope | None) -> "LivePlan":
         """The plan of an operation that somebody wants to watch."""
         variables = {name: value for name, value in (params.variables or {}).items() if name in operation.variable_names}
-        encoded = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS)
-        return cls(
-            text=operation.text,
-            name=operation.name,
-            variables_json=encoded,
-            account_id=scope.account_id if scope else None,
-            user_id=scope.user_id if scope else None,
-            role=scope.role if scope else None,
-            operation=operation,
-            variables=variables,
-            scope=scope,
-        )
+        # As text: the bytes that orjson gives keep the kilobytes that it wrote them into, for as long as somebody watches.
+        encoded = orjson.dumps(variables, option=orjson.OPT_SORT_KEYS).decode()
+        return cls(operation, variables, (operation.text, operation.name, encoded), scope)
+
+    def key(self, sharing: Sharing) -> Hashable:
+        """Who shares a run that reads no more of its caller than `sharing` says."""
+        if self.scope is None:
+            return self.shape
+        account = (self.shape, self.scope.account_id)
+        if sharing is Sharing.ACCOUNT:
+            return account
+        return (*account, self.scope.role) if sharing is Sharing.ROLE else (*account, self.scope.role, self.scope.user_id)
 
 
 class GraphQLService:
@@ -72,6 +75,8 @@ class GraphQLService:
         self._services = services
         self._documents = Documents(self._schema, services.settings)
         self.engine = engine
+        self.feed = Feed(services.database)
+        """What `changes` follows; it must be among the engine's listeners."""
 
     def prepare(self, params: GraphQLParams) -> PreparedOperation:
         """The parsed and validated operation; raises RequestRefused with formatted errors."""
@@ -86,13 +91,19 @@ class GraphQLService:
             token = token[len(_BEARER) :].strip()
         return await authenticate(self._services, token)
 
-    async def authorize_session(self, session_id: str, floor: Version) -> Scope | None:
-        """The scope that a session gives now, at a moment not before `floor`; None where it has ended."""
+    async def authorize_session(self, session_id: str, floor: Version) -> Authorization | None:
+        """What a session gives at a moment not before `floor`; None where it has ended."""
         identity = IdentityReader(Snapshot(self._services.database, floor))
-        return await scope_of_session(identity, session_id, self._services.clock())
+        found = await authorization_of_session(self._services, identity, session_id)
+        return None if found is None else Authorization(*found)
 
     async def execute(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> Payload:
         """Carries out a query or a mutation; every failure is an error inside the payload."""
+        if not caller.just_authenticated:
+            try:
+                await self._confirm(caller.principal)
+            except TillstreamError as error:
+                return Payload(body=encode_errors([describe(error)]), has_data=False, status=http_status([describe(error)], executed=False))
         run = Run(self._services, caller.principal, idempotency_key=caller.idempotency_key, user_agent=caller.user_agent)
         result = await self._run(operation, params.variables, run, root=None)
         response = self._response(result, caller.request_id)
@@ -103,19 +114,48 @@ class GraphQLService:
         status = http_status(response.get("errors", []), executed="data" in response)
         return Payload(body=orjson.dumps(response), has_data=result.data is not None, status=status)
 
+    async def _confirm(self, scope: Scope | None) -> None:
+        """Raises UnauthenticatedError where the session has ended, changed or expired since its socket was opened."""
+        if scope is None or scope.session_id is None:
+            return
+        authorization = await self.authorize_session(scope.session_id, BEGINNING)
+        if authorization is None or authorization.scope != scope:
+            raise UnauthenticatedError("The session has ended; sign in again.")
+        if authorization.until <= self._services.clock():
+            raise UnauthenticatedError("The access token has expired; refresh the session.")
+
     async def subscribe(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> AsyncGenerator[Payload, None]:
         """Watches a live operation: its results, newest only; an error that ends it is the last payload."""
         if self.engine is None:
             msg = "this service was made without a live engine"
             raise RuntimeError(msg)
-        frames = self.engine.watch(LivePlan.of(operation, params, caller.principal), caller.principal)
         try:
-            async for frame in frames:
-                yield _payload(frame)
+            if follows_changes(operation.document):
+                async with aclosing(self._changes(self.engine, operation, params, caller)) as payloads:
+                    async for payload in payloads:
+                        yield payload
+                return
+            known = known_of(operation.known, params.variables)
+            async with aclosing(self.engine.watch(LivePlan.of(operation, params, caller.principal), known)) as frames:
+                async for frame in frames:
+                    yield _payload(frame)
         except TillstreamError as error:
             yield Payload(body=encode_errors([describe(error)]), has_data=False, final=True)
-        finally:
-            await frames.aclose()
+        except RequestRefused as refused:
+            yield Payload(body=encode_errors(refused.errors), has_data=False, final=True)
+
+    async def _changes(
+        self, engine: LiveEngine[LivePlan], operation: PreparedOperation, params: GraphQLParams, caller: Caller
+    ) -> AsyncGenerator[Payload, None]:
+        """The results of `changes`: each of them executed by itself, on a snapshot not older than its change."""
+        following = Following(engine, self.feed, self._services.cursors, caller.principal)
+        events = change_events(self._schema, operation, params.variables, following, caller.request_id)
+        async with aclosing(events) as changes:
+            async for change in changes:
+                run = Run(self._services, caller.principal, floor=change.stored.time)
+                result = await self._run(operation, params.variables, run, root=change)
+                _raise_unavailable(result)
+                yield Payload(body=orjson.dumps(self._response(result, caller.request_id)), has_data=result.data is not None)
 
     async def execute_live(self, plan: LivePlan, floor: Version) -> Outcome:
         """One run of a live operation on one snapshot not older than `floor`, in a context of its own."""
@@ -123,6 +163,7 @@ class GraphQLService:
         result = await self._run(plan.operation, plan.variables, run, root=_LiveRoot())
         _raise_unavailable(result)
         response = self._response(result, request_id="live")
+        run.read_set.selected = plan.operation.columns
         codes = {error["extensions"]["code"] for error in response.get("errors", [])}
         return Outcome(
             body=orjson.dumps(response),
@@ -130,6 +171,8 @@ class GraphQLService:
             version=run.version,
             read_set=run.read_set,
             final=result.data is None and codes <= HOPELESS_CODES,
+            sharing=run.usage.sharing,
+            until=run.usage.until,
         )
 
     async def _run(self, operation: PreparedOperation, variables: dict[str, Any] | None, run: Run, root: object) -> ExecutionResult:

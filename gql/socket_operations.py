@@ -68,7 +68,7 @@ class SocketOperations(Generic[OperationT]):
         except RequestRefused as refused:
             await self._socket.send(error_frame(message.id, refused.errors))
             return
-        caller = Caller(principal, new_request_id(), user_agent=self._user_agent)
+        caller = Caller(principal, new_request_id(), user_agent=self._user_agent, just_authenticated=False)
         self._launch(message.id, operation, params, caller)
 
     def complete(self, operation_id: str) -> None:

@@ -37,11 +37,11 @@ from gql.sockets import (
     SocketClosing,
     pong_frame,
 )
+from gql.streaming import KEEP_ALIVE_SECONDS
 from gql.wire import OperationT, Service
 
 SUBPROTOCOL: Final = "graphql-transport-ws"
-# Proxies close what is silent for a minute, some for half of one.
-PING_SECONDS: Final = 25.0
+PING_SECONDS: Final = KEEP_ALIVE_SECONDS
 PONG_SECONDS: Final = 15.0
 
 
@@ -60,7 +60,7 @@ def websocket_routes(
 def uvicorn_options(settings: Settings) -> dict[str, Any]:
     """What `uvicorn.Config` must be told for the transports to keep their promises."""
     return {
-        "http": "httptools",
+        "http": "gql.http_protocol:HTTPProtocol",
         "ws": "gql.socket_protocol:WebSocketProtocol",
         "ws_max_size": settings.max_body_bytes,
         # Compression costs every socket tens of kilobytes and hides slow readers behind its own buffers.

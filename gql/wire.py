@@ -19,12 +19,16 @@ class GraphQLParams:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks for one operation. The transports pass `principal` on from `Service.authenticate` and never look inside."""
+    """Who asks for one operation. The transports pass `principal` on from `Service.authenticate` and never look inside.
+
+    `just_authenticated` is False where that was some time ago, as on a socket: the service then makes sure that it still holds.
+    """
 
     principal: Any | None
     request_id: str
     idempotency_key: str | None = None
     user_agent: str | None = None
+    just_authenticated: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -156,16 +156,19 @@ async def authenticate(services: Services, access_token: str) -> Scope:
     now = services.clock()
     claims = services.tokens.verify(access_token, now)
     identity = IdentityReader(Snapshot(services.database))
-    scope = await scope_of_session(identity, claims.session_id, now)
-    if scope is None or scope.user_id != claims.user_id:
+    authorization = await authorization_of_session(services, identity, claims.session_id)
+    if authorization is None or authorization[0].user_id != claims.user_id:
         raise UnauthenticatedError("The session has ended; sign in again.")
-    return scope
+    return authorization[0]
 
 
-async def scope_of_session(identity: IdentityReader, session_id: str, now: datetime) -> Scope | None:
-    """What a session may see and do as it is stored now; None when it has ended."""
+async def authorization_of_session(services: Services, identity: IdentityReader, session_id: str) -> tuple[Scope, datetime] | None:
+    """What a session may see and do as it is stored, and when its newest access token expires; None when it has ended."""
     row = await identity.get(tables.Session, session_id)
-    return None if row is None or row.expires_at <= now else _scope(row)
+    if row is None or row.expires_at <= services.clock():
+        return None
+    token_expires_at = row.refreshed_at + timedelta(seconds=services.settings.access_token_seconds)
+    return _scope(row), min(token_expires_at, row.expires_at)
 
 
 def _scope(row: tables.Session) -> Scope:

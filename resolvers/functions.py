@@ -9,9 +9,9 @@ Functions call each other as what they are: `await find_product(ctx, …)`. An u
 """
 
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
@@ -19,11 +19,13 @@ import strawberry
 
 from datastore.errors import UnauthenticatedError
 from datastore.reading import IdentityReader, Reader
-from datastore.scope import Scope
+from datastore.scope import Role, Scope
 from datastore.writing import IdentityWriter, Writer
 from resolvers.services import Services
+from resolvers.usage import Sharing, Usage
 
 MARK = "__tillstream__"
+COLUMNS = "columns"
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
 
 
@@ -53,12 +55,35 @@ class Marking:
 class QueryContext:
     """Reads of the caller's account, all on one snapshot.
 
-    `now` is the instant of the run, UTC: the only clock a query may read.
+    Whoever is asked for less of the caller can share more: `db` alone gives the whole account one execution of a live query, `role` one for
+    each role, `scope` one for each person.
     """
 
-    scope: Scope
     db: Reader
-    now: datetime
+    caller: Scope
+    instant: datetime
+    usage: Usage
+
+    @property
+    def account_id(self) -> str:
+        """The account whose rows `db` reads."""
+        return self.caller.account_id
+
+    @property
+    def role(self) -> Role:
+        """What the caller may do in the account."""
+        self.usage.reads_caller(Sharing.ROLE)
+        return self.caller.role
+
+    @property
+    def scope(self) -> Scope:
+        """Who the caller is."""
+        self.usage.reads_caller(Sharing.PERSON)
+        return self.caller
+
+    def today(self, time_zone: str) -> date:
+        """The day that it is in a time zone (IANA name): the only clock that a query may read. A live query runs again at its midnight."""
+        return self.usage.today(self.instant, time_zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +107,8 @@ class IdentityQueryContext:
     caller: Scope | None
     identity: IdentityReader
     reader: Callable[[Scope], Reader]
-    now: datetime
+    instant: datetime
+    usage: Usage
     services: Services
 
     @property
@@ -159,12 +185,21 @@ def identity_mutation(*, public: bool = False) -> Callable[[Function], Function]
     return lambda function: _mark(function, Marking(Kind.IDENTITY_MUTATION, public))
 
 
-def field(function: Callable[..., Any]) -> Any:
+def field(*, columns: Sequence[str] | None = None) -> Callable[[Callable[..., Any]], Any]:
     """Marks a method of a GraphQL type, `async def name(self, ctx: QueryContext, …)`, as a nested field that reads.
 
-    Its reads join the snapshot and the read set of the run, and are batched with those of its siblings.
+    Its reads join the snapshot and the read set of the run, and are batched with those of its siblings. `columns` are all those that it
+    uses of its own row; None: any.
     """
-    return strawberry.field(resolver=_as_resolver(function, Marking(Kind.QUERY), method=True), description=inspect.getdoc(function))
+    metadata = shows(*columns) if columns is not None else {}
+    return lambda function: strawberry.field(
+        resolver=_as_resolver(function, Marking(Kind.QUERY), method=True), description=inspect.getdoc(function), metadata=metadata
+    )
+
+
+def shows(*columns: str) -> dict[str, Sequence[str]]:
+    """The metadata of a field that is made of these columns of its row; without it, a field shows the column of its own name."""
+    return {COLUMNS: columns}
 
 
 def root_field(function: Callable[..., Awaitable[Any]]) -> Any:

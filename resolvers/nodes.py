@@ -45,6 +45,16 @@ def node_types() -> list[type]:
     return list(_TYPES.values())
 
 
+def type_of(table: type[Row]) -> Any:
+    """The GraphQL type of a table's rows. Raises KeyError where the API shows none of them."""
+    return _TYPES[table]
+
+
+def tables_by_type() -> dict[str, type[Row]]:
+    """The table whose rows each registered GraphQL type shows, by the type's name."""
+    return {graphql_type.__name__: table for table, graphql_type in _TYPES.items()}
+
+
 def node_of(row: Row) -> Any:
     """The row as the GraphQL type of its table."""
     return _TYPES[type(row)].of(row)

@@ -57,7 +57,7 @@ class ProductCategory(Node):
             product_count=row.product_count,
         )
 
-    @field
+    @field(columns=[])
     async def products(
         self,
         ctx: QueryContext,
@@ -70,7 +70,7 @@ class ProductCategory(Node):
     ) -> Connection[Annotated["Product", strawberry.lazy("resolvers.products")]]:
         """Its products."""
         wanted = ProductFilter(archived, self.row.id, low_stock)
-        page = await page_of_products(ctx.db, wanted, order_by, first=first, after=after, descending=descending)
+        page = await page_of_products(ctx.db.shown, wanted, order_by, first=first, after=after, descending=descending)
         return Connection.of(page, node_of)
 
 
@@ -97,14 +97,14 @@ CategoryId = Annotated[strawberry.ID, strawberry.argument(description="The id of
 @query
 async def product_categories(ctx: QueryContext, first: First = DEFAULT_PAGE, after: After = None) -> Connection[ProductCategory]:
     """Your product categories, in the order that you put them in."""
-    page = await ctx.db.page(tables.ProductCategory, "by_position", (), first=first, after=after)
+    page = await ctx.db.shown.page(tables.ProductCategory, "by_position", (), first=first, after=after)
     return Connection.of(page, ProductCategory.of)
 
 
 @query
 async def product_category(ctx: QueryContext, id: CategoryId) -> ProductCategory | None:
     """One of your product categories; null where there is none with this id."""
-    row = await ctx.db.get(tables.ProductCategory, id_of(tables.ProductCategory, id, "id"))
+    row = await ctx.db.shown.get(tables.ProductCategory, id_of(tables.ProductCategory, id, "id"))
     return None if row is None else ProductCategory.of(row)
 
 

@@ -9,7 +9,7 @@ from datastore.errors import ConflictError, InvalidInputError
 from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, Descending, First, id_of
 from resolvers.connections import Connection
-from resolvers.functions import MutationContext, QueryContext, field, mutation, query
+from resolvers.functions import MutationContext, QueryContext, field, mutation, query, shows
 from resolvers.money import Money, Percentage, from_minor, from_ppm, to_minor, to_ppm
 from resolvers.nodes import Node, node_type
 from resolvers.product_categories import ProductCategory, count_products
@@ -45,10 +45,10 @@ class StockMovement(Node):
             user_id=strawberry.ID(row.user_id),
         )
 
-    @field
+    @field(columns=["product_id"])
     async def product(self, ctx: QueryContext) -> Annotated["Product", strawberry.lazy("resolvers.products")] | None:
         """The product whose stock changed."""
-        row = await ctx.db.get(tables.Product, self.row.product_id)
+        row = await ctx.db.shown.get(tables.Product, self.row.product_id)
         return None if row is None else Product.of(row)
 
 
@@ -63,9 +63,13 @@ class Product(Node):
     sku: str | None = strawberry.field(description="The business's own code for it; no two products have the same.")
     barcode: str | None = strawberry.field(description="The code printed on it.")
     currency: str = strawberry.field(description="The ISO 4217 code of the currency that its amounts are in.")
-    price: Money = strawberry.field(description="What one is sold for.")
-    cost: Money | None = strawberry.field(description="What one costs the business; null where it is not known.")
-    tax_rate: Percentage | None = strawberry.field(description="The rate of tax in its price, in percent; null: the rate of the settings.")
+    price: Money = strawberry.field(description="What one is sold for.", metadata=shows("price_minor", "currency"))
+    cost: Money | None = strawberry.field(
+        description="What one costs the business; null where it is not known.", metadata=shows("cost_minor", "currency")
+    )
+    tax_rate: Percentage | None = strawberry.field(
+        description="The rate of tax in its price, in percent; null: the rate of the settings.", metadata=shows("tax_rate_ppm")
+    )
     track_stock: bool = strawberry.field(description="Whether its stock is watched: then it cannot be taken below zero.")
     stock: Quantity = strawberry.field(description="How many are there.")
     low_stock_threshold: Quantity = strawberry.field(description="The stock at which it is low.")
@@ -95,16 +99,16 @@ class Product(Node):
             archived=row.archived,
         )
 
-    @field
+    @field(columns=["category_id"])
     async def category(self, ctx: QueryContext) -> ProductCategory | None:
         """The category that it is listed under."""
-        row = await ctx.db.get(tables.ProductCategory, self.row.category_id) if self.row.category_id else None
+        row = await ctx.db.shown.get(tables.ProductCategory, self.row.category_id) if self.row.category_id else None
         return None if row is None else ProductCategory.of(row)
 
-    @field
+    @field(columns=[])
     async def stock_movements(self, ctx: QueryContext, first: First = DEFAULT_PAGE, after: After = None) -> Connection[StockMovement]:
         """The changes of its stock, the newest first."""
-        page = await ctx.db.page(tables.StockMovement, "by_product", (self.row.id,), first=first, after=after, descending=True)
+        page = await ctx.db.shown.page(tables.StockMovement, "by_product", (self.row.id,), first=first, after=after, descending=True)
         return Connection.of(page, StockMovement.of)
 
 
@@ -125,14 +129,14 @@ async def products(
     """Your products."""
     category = None if category_id is None else id_of(tables.ProductCategory, category_id, "categoryId")
     wanted = ProductFilter(archived, category, low_stock)
-    page = await page_of_products(ctx.db, wanted, order_by, first=first, after=after, descending=descending)
+    page = await page_of_products(ctx.db.shown, wanted, order_by, first=first, after=after, descending=descending)
     return Connection.of(page, Product.of)
 
 
 @query
 async def product(ctx: QueryContext, id: ProductId) -> Product | None:
     """One of your products; null where there is none with this id."""
-    row = await ctx.db.get(tables.Product, id_of(tables.Product, id, "id"))
+    row = await ctx.db.shown.get(tables.Product, id_of(tables.Product, id, "id"))
     return None if row is None else Product.of(row)
 
 
@@ -141,7 +145,7 @@ async def product_by_sku(
     ctx: QueryContext, sku: Annotated[str, strawberry.argument(description="The business's own code of a product.")]
 ) -> Product | None:
     """The product with this SKU; null where there is none."""
-    row = await ctx.db.find(tables.Product, "by_sku", text_argument(sku, code, "sku"))
+    row = await ctx.db.shown.find(tables.Product, "by_sku", text_argument(sku, code, "sku"))
     return None if row is None else Product.of(row)
 
 
@@ -151,7 +155,7 @@ async def stock_movements(
 ) -> Connection[StockMovement]:
     """The changes of a product's stock, the newest first."""
     equals = (id_of(tables.Product, product_id, "productId"),)
-    page = await ctx.db.page(tables.StockMovement, "by_product", equals, first=first, after=after, descending=True)
+    page = await ctx.db.shown.page(tables.StockMovement, "by_product", equals, first=first, after=after, descending=True)
     return Connection.of(page, StockMovement.of)
 
 

@@ -25,6 +25,7 @@ from resolvers.functions import (
 )
 from resolvers.idempotency import Replays
 from resolvers.services import Services
+from resolvers.usage import Sharing, Usage
 
 
 class Run:
@@ -49,6 +50,7 @@ class Run:
         self._idempotency_key = idempotency_key
         self._user_agent = user_agent or ""
         self.committed: Version | None = None
+        self.usage = Usage()
         self._read_from(floor)
 
     @property
@@ -64,9 +66,16 @@ class Run:
     def query_context(self, marking: Marking) -> QueryContext | IdentityQueryContext:
         """The context of a function that reads; raises UnauthenticatedError where it takes nobody but who is signed in."""
         if marking.kind is Kind.QUERY:
-            return QueryContext(scope=signed_in(self._scope), db=self._reader_of(signed_in(self._scope)), now=self._now)
+            scope = signed_in(self._scope)
+            return QueryContext(db=self._reader_of(scope), caller=scope, instant=self._now, usage=self.usage)
+        self.usage.reads_caller(Sharing.PERSON)
         return IdentityQueryContext(
-            caller=self._scope, identity=self._identity, reader=self._reader_of, now=self._now, services=self._services
+            caller=self._scope,
+            identity=self._identity,
+            reader=self._reader_of,
+            instant=self._now,
+            usage=self.usage,
+            services=self._services,
         )
 
     async def mutate(self, function: Callable[..., Awaitable[Any]], marking: Marking, arguments: dict[str, Any], response_key: str) -> Any:

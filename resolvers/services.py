@@ -1,7 +1,7 @@
 """What every run shares in one process: the database, the signers, the password hasher, the clock."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from datastore.cursors import Cursors
@@ -18,6 +18,30 @@ def utc_now() -> datetime:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineFigures:
+    """What the live engine of this process has done and has to do; totals are since it started."""
+
+    ready: bool
+    subscribers: int
+    distinct_operations: int
+    due: int
+    runs: int
+    unchanged_runs: int
+    wakes: int
+    changes: int
+    matching_seconds: float
+    lag_seconds: float
+    streams_opened: int
+
+
+@dataclass(slots=True)
+class Monitor:
+    """Where the live engine can be asked for its figures, once there is one."""
+
+    figures: Callable[[], EngineFigures] | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """Made once when the process starts; `clock` gives the present instant in UTC."""
 
@@ -27,3 +51,4 @@ class Services:
     passwords: Passwords
     tokens: AccessTokens
     clock: Callable[[], datetime] = utc_now
+    monitor: Monitor = field(default_factory=Monitor)

@@ -60,7 +60,7 @@ class UpdateSettingsInput(BaseModel):
 @query
 async def settings(ctx: QueryContext) -> Settings:
     """The settings of your business."""
-    return Settings.of(await settings_row(ctx.db))
+    return Settings.of(await settings_row(ctx.db.shown))
 
 
 @mutation

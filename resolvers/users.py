@@ -42,10 +42,10 @@ class Account(Node):
         """The row as the API shows it."""
         return cls(id=strawberry.ID(row.id), created_at=row.created_at, updated_at=row.updated_at, row=row)
 
-    @field
+    @field(columns=[])
     async def settings(self, ctx: QueryContext) -> Settings:
         """What the business chose once for everything."""
-        return Settings.of(await settings_row(ctx.db))
+        return Settings.of(await settings_row(ctx.db.shown))
 
 
 @node_type(tables.User)
@@ -73,15 +73,15 @@ class User(Node):
             locale=row.locale,
         )
 
-    @field
+    @field(columns=[])
     async def role(self, ctx: QueryContext) -> Role:
         """What they may do in the business they work in now."""
-        return Role(ctx.scope.role)
+        return Role(ctx.role)
 
-    @field
+    @field(columns=[])
     async def account(self, ctx: QueryContext) -> Account | None:
         """The business they work in now."""
-        row = await ctx.db.get(tables.Account, ctx.scope.account_id)
+        row = await ctx.db.shown.get(tables.Account, ctx.account_id)
         return None if row is None else Account.of(row)
 
 

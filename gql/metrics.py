@@ -1,0 +1,62 @@
+"""`/metrics`: the figures of this process in Prometheus' text format.
+
+https://prometheus.io/docs/instrumenting/exposition_formats/. They are read off the live engine when they are asked for.
+"""
+
+from collections.abc import Awaitable, Callable, Iterator
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+
+from resolvers.engine import is_operator
+from resolvers.services import Monitor, Services
+
+_GAUGES = {
+    "subscribers": "Live operations watched, equal ones counted each.",
+    "distinct_operations": "Different live operations, each with one execution for all of its watchers.",
+    "due": "Live operations that wait for their run.",
+    "lag_seconds": "How long the change stream took to reach the server's clock when last looked at.",
+}
+_COUNTERS = {
+    "runs": "Runs of live operations.",
+    "unchanged_runs": "Runs whose result was as before.",
+    "wakes": "How often a change touched what a live operation had read.",
+    "changes": "Changes followed.",
+    "matching_seconds": "Seconds spent finding what changes touch.",
+    "streams_opened": "Change streams opened.",
+}
+
+
+class EngineCollector(Collector):
+    """The live engine's figures as metrics."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+
+    def collect(self) -> Iterator[Metric]:
+        """Each figure once; none while no engine runs."""
+        if self._monitor.figures is None:
+            return
+        figures = self._monitor.figures()
+        yield GaugeMetricFamily("tillstream_live_ready", "Whether live results are fresh.", value=float(figures.ready))
+        for name, meaning in _GAUGES.items():
+            yield GaugeMetricFamily(f"tillstream_live_{name}", meaning, value=getattr(figures, name))
+        for name, meaning in _COUNTERS.items():
+            yield CounterMetricFamily(f"tillstream_live_{name}", meaning, value=getattr(figures, name))
+
+
+def metrics_endpoint(services: Services) -> Callable[[Request], Awaitable[Response]]:
+    """The route's function: for operators alone (`Authorization: Bearer <TILLSTREAM_OPERATOR_TOKEN>`)."""
+    registry = CollectorRegistry()
+    registry.register(EngineCollector(services.monitor))
+
+    async def metrics(request: Request) -> Response:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if not is_operator(services, token if scheme.lower() == "bearer" else None):
+            return PlainTextResponse("Show the operator's token.\n", 401, {"WWW-Authenticate": "Bearer"})
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    return metrics
