@@ -88,8 +88,12 @@ async def running_service(services: Services) -> AsyncIterator[GraphQLService]:
 
 
 @pytest.fixture
-def service(database: Database, running_service: GraphQLService) -> GraphQLService:
-    """The schema with its live engine, on an empty database."""
+async def service(database: Database, running_service: GraphQLService) -> GraphQLService:
+    """The schema with its live engine, on an empty database, watched by nobody any more."""
+    assert running_service.engine is not None
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while running_service.engine.subscribers:
+            await asyncio.sleep(0.01)
     return running_service
 
 

@@ -39,9 +39,9 @@ class TcpProxy:
         self._run(self._cut())
 
     def close(self) -> None:
-        """Stop listening, and close every connection."""
-        self._loop.call_soon_threadsafe(self._server.close)
-        self.cut(refuse=True)
+        """Stop listening, and close every connection, those included that come just now."""
+        self._refusing = True
+        self._run(self._close())
 
     def _run(self, coroutine: Coroutine[Any, Any, Any]) -> Any:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(LIMIT_SECONDS)
@@ -51,6 +51,14 @@ class TcpProxy:
         for connection in connections:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)
+
+    async def _close(self) -> None:
+        self._server.close()
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            await self._cut()
+            await asyncio.wait(others)
+        # The transports report their end in the loop's next turn.
+        await asyncio.sleep(0)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -71,10 +79,11 @@ class TcpProxy:
         try:
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            # First what must happen even if this is cancelled again.
+            there_writer.transport.abort()
             for way in ways:
                 way.cancel()
             await asyncio.gather(*ways, return_exceptions=True)
-            there_writer.transport.abort()
 
     async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
         while data := await source.read(65536):

@@ -401,9 +401,12 @@ async def test_a_server_that_falls_silent_ends_the_stream_within_the_patience(
     assert not overlooked
 
 
-async def test_closing_is_prompt_and_may_be_repeated(database: Database, stream: ChangeStream) -> None:
+async def test_closing_is_prompt_and_may_be_repeated(mongod: MongoServer, database: Database, stream: ChangeStream) -> None:
     waiting = asyncio.ensure_future(stream.next_batch())
-    await asyncio.sleep(0)
+    # The server holds a request for half a second at a time.
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not await operations(mongod, {"op": "getmore", "ns": f"{database.name}.$cmd"}):
+            await asyncio.sleep(0)
     started = asyncio.get_running_loop().time()
     request = stream._request
     assert request is not None
@@ -434,23 +437,24 @@ async def test_an_event_that_comes_just_when_the_stream_is_closed_is_not_given_o
 
 
 async def test_a_closed_stream_leaves_no_cursor_at_the_server(mongod: MongoServer, database: Database) -> None:
-    before = await cursors(mongod, database)
+    idle = {"type": "idleCursor", "ns": f"{database.name}.$cmd.aggregate"}
+    before = await operations(mongod, idle)
     stream = ChangeStream(database)
     await stream.open()
     waiting = asyncio.ensure_future(stream.next_batch())
     await insert(database, "pct_1")
     await waiting
-    assert await cursors(mongod, database) == before + 1
+    assert await operations(mongod, idle) == before + 1
     await stream.close()
 
-    assert await cursors(mongod, database) == before
+    assert await operations(mongod, idle) == before
 
 
-async def cursors(mongod: MongoServer, database: Database) -> int:
-    """How many cursors the server holds open on this database's change stream."""
+async def operations(mongod: MongoServer, wanted: dict[str, str]) -> int:
+    """How many operations the server is busy with, or cursors it keeps, that are like this."""
     admin = await Database.connect(mongod.uri, "admin")
-    stages = [{"$currentOp": {"idleCursors": True}}, {"$match": {"ns": f"{database.name}.$cmd.aggregate", "cursor": {"$exists": True}}}]
-    reply = await admin.command({"aggregate": 1, "pipeline": stages, "cursor": {}})
+    stages = [{"$currentOp": {"idleCursors": True}}, {"$match": wanted}]
+    reply = await admin.command({"aggregate": 1, "pipeline": stages, "cursor": {"batchSize": 10_000}})
     await admin.close()
     return len(reply["cursor"]["firstBatch"])
 

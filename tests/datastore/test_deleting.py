@@ -43,16 +43,17 @@ async def test_deleting_what_is_gone_is_a_conflict(database: Database, scope: Sc
 
 
 class Shelf(OwnedRow):
-    """A table of this test: shelves stand in shelves."""
+    """A table of this test: shelves stand in shelves, and beside others that must not go."""
 
     spec: ClassVar = TableSpec(
         "test_shelves",
         "shf",
         "shelf",
-        indexes=(Index("by_parent", ("parent_id",)),),
-        references=(Reference("parent_id", "test_shelves", OnDelete.CASCADE),),
+        indexes=(Index("by_parent", ("parent_id",)), Index("by_beside", ("beside_id",))),
+        references=(Reference("parent_id", "test_shelves", OnDelete.CASCADE), Reference("beside_id", "test_shelves", OnDelete.RESTRICT)),
     )
     parent_id: str | None
+    beside_id: str | None
 
 
 class Label(OwnedRow):
@@ -73,11 +74,14 @@ class Label(OwnedRow):
 async def shelves(database: Database, scope: Scope, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The two tables above, and a way to make a row of each."""
     monkeypatch.setattr(deleting, "TABLES", (Shelf, Label))
-    monkeypatch.setattr(rows, "TABLES_BY_NAME", {"test_shelves": Shelf, "test_labels": Label})
+    named: dict[str, type[OwnedRow]] = {"test_shelves": Shelf, "test_labels": Label}
+    monkeypatch.setattr(rows, "TABLES_BY_NAME", named)
     await migrate(database, (Shelf, Label))
 
     def make(table: type[OwnedRow], **columns: Any) -> Any:
-        return table(**{"id": table.new_id(), "created_at": MOMENT, "updated_at": MOMENT, "account_id": scope.account_id, **columns})
+        plain: dict[str, Any] = {"id": table.new_id(), "created_at": MOMENT, "updated_at": MOMENT, "account_id": scope.account_id}
+        fields: dict[str, Any] = dict.fromkeys(table.model_fields)
+        return table(**fields | plain | columns)
 
     yield make
     for table in (Shelf, Label):
@@ -112,6 +116,13 @@ async def test_a_row_deep_below_that_is_held_keeps_everything(database: Database
     await write(database, scope, give_up)
     assert [await count(database, Shelf), await count(database, Label)] == [2, 1]
     assert await document_of(database, firm) == firm.to_document()
+
+
+async def test_a_row_that_goes_too_holds_nothing(database: Database, scope: Scope, shelves: Any) -> None:
+    top = shelves(Shelf, parent_id=None)
+    await stored(database, top, shelves(Shelf, parent_id=top.id, beside_id=top.id))
+    await write(database, scope, lambda writer: writer.delete(top))
+    assert await count(database, Shelf) == 0
 
 
 async def test_shelves_that_stand_in_each_other_can_be_deleted(database: Database, scope: Scope, shelves: Any) -> None:

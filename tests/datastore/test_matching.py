@@ -271,7 +271,15 @@ def intervals(draw: st.DrawFn) -> Interval:
     return Interval(table, index.name, low, high)
 
 
-READ_SETS = st.builds(ReadSet, st.sets(st.one_of(*IDS.values()), max_size=3), st.sets(intervals(), max_size=3))
+SELECTIONS = st.one_of(st.none(), st.frozensets(st.sampled_from(["stock", "name", "sku"]), max_size=2))
+READ_SETS = st.builds(
+    ReadSet,
+    st.sets(st.one_of(*IDS.values()), max_size=3),
+    st.sets(intervals(), max_size=3),
+    st.sets(st.sampled_from(TABLES), max_size=1),
+    st.sets(st.sampled_from(TABLES)),
+    st.dictionaries(st.sampled_from(TABLES), SELECTIONS),
+)
 
 
 @st.composite
@@ -366,3 +374,38 @@ def test_no_page_changes_without_a_wake_even_where_rows_are_looked_up_late(data:
 
     if before != after:
         assert any(touches(read, event) for event in events)
+
+
+def shown(*columns: str, whole: bool = False) -> ReadSet:
+    """A read set of one product that went to the client, who selected these columns of it."""
+    read = ReadSet(selected={"products": frozenset(columns)})
+    read.saw("prd_1")
+    read.shown.add("products")
+    if whole:
+        read.whole.add("products")
+    return read
+
+
+@pytest.mark.parametrize(
+    ("read", "fields", "touched"),
+    [
+        (shown("name"), ["stock"], False),
+        (shown("name"), ["stock", "name"], True),
+        (shown("name", whole=True), ["stock"], True),
+        (shown(), ["stock"], False),
+        (shown("name"), None, True),
+    ],
+)
+def test_a_row_that_was_only_shown_matters_by_the_columns_selected(read: ReadSet, fields: list[str] | None, touched: bool) -> None:
+    event = Change(Version(1), "products", "prd_1", "update", None, None if fields is None else frozenset(fields))
+    matcher: Matcher[str] = Matcher()
+    matcher.register("watcher", read)
+    assert touches(read, event) is touched
+    assert matcher.touched(event) == ({"watcher"} if touched else set())
+
+
+def test_a_row_that_was_shown_matters_by_the_keys_of_what_was_scanned_too() -> None:
+    read = shown("name")
+    read.scanned(Interval("products", "by_stock", *prefix_interval(["acc_1", False])))
+    event = Change(Version(1), "products", "prd_1", "update", None, frozenset({"stock"}))
+    assert touches(read, event)

@@ -182,7 +182,7 @@ def test_every_index_of_an_account_begins_with_it() -> None:
 def test_every_column_is_in_the_validator() -> None:
     schema = validator_of(Product)["$jsonSchema"]
     assert set(schema["required"]) == Product.model_fields.keys() - {"id"} | Product.model_computed_fields.keys() | {"_id"}
-    assert schema["properties"].keys() == {*schema["required"], "guard"}
+    assert schema["properties"].keys() == {*schema["required"], "guard", "farewell"}
     assert schema["properties"]["category_id"] == {"bsonType": ["string", "null"]}
 
 

@@ -9,7 +9,7 @@ from datastore.embedded import MongoServer
 from datastore.errors import ConflictError, UnavailableError
 from datastore.schema import Product, ProductCategory, User
 from datastore.scope import Scope
-from datastore.transactions import OutcomeUnknownError, Transaction, run_transaction
+from datastore.transactions import OutcomeUnknownError, Transaction, _to_the_end, run_transaction
 from datastore.writing import IdentityWriter, Writer
 from tests.datastore.failpoints import failing
 from tests.datastore.samples import category, count, product, stored, user
@@ -275,6 +275,26 @@ async def test_a_commit_that_nobody_answers_is_said_to_be_unknown(database: Data
     async with failing(mongod.uri, "commitTransaction"):
         with pytest.raises(OutcomeUnknownError):
             await run_transaction(database, body, patience=0.2)
+    status = await database.command({"serverStatus": 1})
+    assert status["transactions"]["currentOpen"] == 0, "what it held must be free for others at once"
+
+
+async def test_who_is_cancelled_during_a_command_is_so_after_it() -> None:
+    """A thread of the driver uses the session meanwhile; two must not."""
+    begun, answered = asyncio.Event(), asyncio.Event()
+
+    async def command() -> None:
+        begun.set()
+        await answered.wait()
+
+    waiting = asyncio.create_task(_to_the_end(command()))
+    await begun.wait()
+    waiting.cancel()
+    done, _ = await asyncio.wait([waiting], timeout=0.05)
+    assert not done
+    answered.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
 
 
 async def test_nothing_of_a_transaction_works_after_its_body(database: Database, scope: Scope) -> None:

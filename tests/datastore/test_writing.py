@@ -285,6 +285,14 @@ async def test_a_referred_row_is_guarded_which_nobody_sees(database: Database, s
     assert await write(database, scope, lambda writer: writer.get(ProductCategory, drinks.id)) == drinks
 
 
+async def test_an_update_that_leaves_a_reference_alone_does_not_touch_what_it_refers_to(database: Database, scope: Scope) -> None:
+    drinks = category(scope)
+    coffee = product(scope, category_id=drinks.id)
+    await stored(database, drinks, coffee)
+    await write(database, scope, lambda writer: writer.update(coffee, stock=3))
+    assert await document_of(database, drinks) == drinks.to_document()
+
+
 async def test_identity_is_written_by_its_own_writer(database: Database) -> None:
     ann = user(email="ann@example.org")
 

@@ -130,7 +130,7 @@ class Api:
 
     @asynccontextmanager
     async def watch(
-        self, document: str, variables: dict[str, Any] | None = None, *, caller: Person | None = None
+        self, document: str, variables: dict[str, Any] | None = None, *, caller: Person | None = None, expect_first: bool = True
     ) -> AsyncIterator[Watching]:
         """Watches a live operation (`subscription { live { … } }`) while the context lasts; its first result has come when it begins."""
         params = GraphQLParams(document, variables)
@@ -143,7 +143,8 @@ class Api:
 
         following = asyncio.create_task(follow())
         try:
-            await watching.count(1)
+            if expect_first:
+                await watching.count(1)
             yield watching
         finally:
             following.cancel()

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from datastore.settings import Settings
-from gql.media_types import GRAPHQL_RESPONSE, JSON, response_type
+from gql.media_types import EVENT_STREAM, GRAPHQL_RESPONSE, JSON, MULTIPART, response_type, stream_type
 from tests.gql.test_bodies import MALFORMED, WRONG_SHAPES
 from tests.gql.tiny_service import TinyService, serving, until
 
@@ -69,7 +69,12 @@ def code_of(response: httpx.Response) -> str:
         ('multipart/mixed;boundary="a,b", application/json', JSON),
         ("APPLICATION/JSON", JSON),
         ("text/html", None),
-        ("text/event-stream", None),
+        ("text/event-stream", EVENT_STREAM),
+        (f"{JSON}, {EVENT_STREAM}", JSON),
+        (f"{EVENT_STREAM}, {JSON}", EVENT_STREAM),
+        (f"{EVENT_STREAM}, */*", EVENT_STREAM),
+        ("text/*", None),
+        ("multipart/mixed;subscriptionSpec=1.0", None),
         (f"{JSON};q=0", None),
         (f"{JSON};q=nan", None),
         (f"{JSON};q=2", None),
@@ -80,6 +85,28 @@ def code_of(response: httpx.Response) -> str:
 )
 def test_the_media_type_is_what_the_client_likes_best(accept: str | None, chosen: str | None) -> None:
     assert response_type(accept) == chosen
+
+
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        (None, None),
+        ("*/*", None),
+        (JSON, None),
+        ("text/*", None),
+        (EVENT_STREAM, EVENT_STREAM),
+        ("multipart/mixed", None),
+        ('multipart/mixed;boundary="-";deferSpec=20220824', None),
+        ("multipart/mixed;subscriptionSpec=2.0", None),
+        ("multipart/mixed;subscriptionSpec=1.0", MULTIPART),
+        (f'Multipart/Mixed; boundary=graphql; SubscriptionSpec="1.0", {GRAPHQL_RESPONSE}, {JSON};q=0.9', MULTIPART),
+        (f"{EVENT_STREAM}, multipart/mixed;subscriptionSpec=1.0", EVENT_STREAM),
+        (f"{EVENT_STREAM};q=0.5, multipart/mixed;subscriptionSpec=1.0", MULTIPART),
+        (f"{EVENT_STREAM};q=0", None),
+    ],
+)
+def test_a_subscription_is_streamed_only_to_who_names_a_stream(accept: str | None, chosen: str | None) -> None:
+    assert stream_type(accept) == chosen
 
 
 async def test_a_query_is_answered(client: httpx.AsyncClient) -> None:

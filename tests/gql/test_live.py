@@ -167,8 +167,8 @@ async def test_whoever_subscribes_after_a_mutation_sees_it_in_the_first_result(a
 async def test_a_slow_reader_gets_the_newest_result_and_none_between(api: Api, ada: Person) -> None:
     apple = await create(api, ada, name="Apple")
     async with api.watch(STOCKS, caller=ada) as quick:
-        run = next(iter(api.engine._runs.values()))
-        slow = api.engine.watch(run.plan, run.plan.scope)
+        [run] = api.engine._runs
+        slow = api.engine.watch(run.plan)
         await anext(slow)
         for delta in range(1, 6):
             await api.data(ADJUST, {"id": apple, "delta": 1}, caller=ada)
@@ -266,5 +266,5 @@ async def test_nothing_is_kept_of_operations_that_nobody_watches(api: Api, ada: 
         assert len(api.engine._matcher) == 1
     assert api.engine.distinct_operations == 0
     assert len(api.engine._matcher) == 0
-    assert not api.engine._sessions
-    assert not api.engine._scopes
+    assert len(api.engine._sessions) == 0
+    assert api.engine.subscribers == 0

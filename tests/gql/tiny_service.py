@@ -201,11 +201,11 @@ class Serving:
 
 @asynccontextmanager
 async def serving(
-    service: TinyService, settings: Settings, *, ping_seconds: float = 25, pong_seconds: float = 15
+    service: TinyService, settings: Settings, *, ping_seconds: float = 25, pong_seconds: float = 15, stalled_seconds: float = 60
 ) -> AsyncIterator[Serving]:
-    """The two transports on a real uvicorn."""
+    """All transports on a real uvicorn."""
     routes = [
-        *graphql_routes(service, settings),
+        *graphql_routes(service, settings, keep_alive_seconds=ping_seconds, stalled_seconds=stalled_seconds),
         *websocket_routes(service, settings, ping_seconds=ping_seconds, pong_seconds=pong_seconds),
     ]
     config = uvicorn.Config(

@@ -1,0 +1,35 @@
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretStr
+
+from datastore.embedded import BlobServer
+from datastore.settings import Settings
+from tests.faults.replica_set import ReplicaSet, three_nodes
+
+
+@pytest.fixture(scope="session")
+def origin(tmp_path_factory: pytest.TempPathFactory, blob_server: BlobServer) -> Settings:
+    """Settings that name the S3 store, and no MongoDB yet."""
+    return Settings(
+        env="test",
+        data_dir=tmp_path_factory.mktemp("tillstream"),
+        s3_endpoint=blob_server.endpoint,
+        s3_access_key=SecretStr(blob_server.access_key),
+        s3_secret_key=SecretStr(blob_server.secret_key),
+    )
+
+
+@pytest.fixture(scope="package")
+async def shared_set(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ReplicaSet]:
+    """Three nodes, which all tests of this folder share."""
+    async with three_nodes(tmp_path_factory.mktemp("set")) as replica_set:
+        yield replica_set
+
+
+@pytest.fixture
+async def replica_set(shared_set: ReplicaSet) -> AsyncIterator[ReplicaSet]:
+    """Three nodes, all well before and after."""
+    await shared_set.heal()
+    yield shared_set
+    await shared_set.heal()

@@ -1,0 +1,188 @@
+"""Random questions: selections of `Query` over every index, filter, order, direction, page size and cursor, nested lists too."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+from tests.gql.api import Api, Person
+from tests.live.shops import Shop, World, sku
+
+Asked = Callable[[World, Shop, Random], Awaitable[str]]
+
+FIELDS = "id updatedAt name price stock sku archived lowStock"
+COLUMNS = (*FIELDS.split()[1:], "description", "barcode", "cost", "taxRate", "lowStockThreshold", "trackStock", "createdAt", "currency")
+MOVEMENTS = "{ nodes { id delta } pageInfo { hasNextPage } }"
+# Whole lists, by which `tests/live/promises.py` counts: a category beside all of its products, a product beside all of its movements.
+WHOLE_CATEGORY = """
+id updatedAt name position productCount
+forSale: products(first: 100) { nodes { id stock name } pageInfo { hasNextPage } }
+retired: products(first: 100, archived: true) { nodes { id stock name } pageInfo { hasNextPage } }
+"""
+WHOLE_PRODUCT = f"{FIELDS} category {{ id updatedAt name productCount }} stockMovements(first: 100) {MOVEMENTS}"
+
+
+class Symbol(str):
+    """An enum's value, which stands without quotes."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Question:
+    """A selection of `Query`, asked by one person."""
+
+    selection: str
+    person: Person
+
+    @property
+    def query(self) -> str:
+        """As an ordinary query."""
+        return f"query {self.selection}"
+
+    @property
+    def live(self) -> str:
+        """As a live operation."""
+        return f"subscription {{ live {self.selection} }}"
+
+
+def arguments(**values: Any) -> str:
+    """GraphQL arguments, those that are None left out."""
+    written = [
+        f"{name}: {value if isinstance(value, Symbol) else json.dumps(value)}" for name, value in values.items() if value is not None
+    ]
+    return f"({', '.join(written)})" if written else ""
+
+
+async def ask(world: World, shop: Shop, random: Random) -> Question:
+    """A question of one to three parts."""
+    kinds = random.choices(list(QUESTIONS), list(QUESTIONS.values()), k=random.choice((1, 1, 1, 2, 3)))
+    parts = [f"part{number}: {await kind(world, shop, random)}" for number, kind in enumerate(kinds)]
+    return Question(f"{{ {' '.join(parts)} }}", shop.device(random))
+
+
+async def list_of_products(world: World, shop: Shop, random: Random) -> str:
+    filters = {**_product_filter(random), "categoryId": shop.category(random) if random.random() < 0.5 else None}
+    if filters["categoryId"] and filters["lowStock"] is not None:
+        filters["orderBy"] = Symbol("NAME")
+    page = arguments(**filters, **await _page(world.api, shop.device(random), "products", filters, random))
+    fields = random.choice((FIELDS, _fields(random), _fields(random), WHOLE_PRODUCT))
+    return f"products{page} {{ nodes {{ {fields} }} pageInfo {{ hasNextPage hasPreviousPage endCursor }} }}"
+
+
+async def products_of_a_category(world: World, shop: Shop, random: Random) -> str:
+    id = shop.category(random)
+    filters = _product_filter(random)
+    if filters["lowStock"] is not None:
+        filters["orderBy"] = Symbol("NAME")
+    path = f'productCategory(id: "{id}")'
+    page = arguments(**filters, **await _nested_page(world.api, shop.device(random), path, "products", filters, random))
+    nested = f"products{page} {{ edges {{ cursor node {{ {_fields(random)} }} }} pageInfo {{ hasNextPage }} }}"
+    return f"{path} {{ id name productCount {nested} }}"
+
+
+async def a_whole_category(_world: World, shop: Shop, random: Random) -> str:
+    return f'productCategory(id: "{shop.category(random)}") {{ {WHOLE_CATEGORY} }}'
+
+
+async def categories(world: World, shop: Shop, random: Random) -> str:
+    page = arguments(**await _page(world.api, shop.device(random), "productCategories", {}, random))
+    fields = random.choice(
+        ("id name position", WHOLE_CATEGORY, f"id products(first: {_first(random)}) {{ nodes {{ {_fields(random)} }} }}")
+    )
+    return f"productCategories{page} {{ nodes {{ {fields} }} pageInfo {{ hasNextPage }} }}"
+
+
+async def one_product(_world: World, shop: Shop, random: Random) -> str:
+    return f'product(id: "{shop.product(random)}") {{ {random.choice((_fields(random), WHOLE_PRODUCT))} }}'
+
+
+async def product_by_sku(_world: World, _shop: Shop, random: Random) -> str:
+    return f'productBySku(sku: "{sku(random)}") {{ {WHOLE_PRODUCT} }}'
+
+
+async def movements(world: World, shop: Shop, random: Random) -> str:
+    fixed = {"productId": shop.product(random)}
+    page = arguments(**fixed, **await _page(world.api, shop.device(random), "stockMovements", fixed, random))
+    return f"stockMovements{page} {{ nodes {{ id delta product {{ {_fields(random)} }} }} pageInfo {{ hasNextPage }} }}"
+
+
+async def the_scale(_world: World, shop: Shop, random: Random) -> str:
+    one, other = shop.scale
+    by_stock = f"products(first: 100, orderBy: STOCK, descending: true) {{ nodes {{ {FIELDS} }} }}"
+    ways = (
+        f'nodes(ids: ["{one}", "{other}"]) {{ ... on Product {{ {WHOLE_PRODUCT} }} }}',
+        f'product(id: "{one}") {{ {WHOLE_PRODUCT} }} again: product(id: "{other}") {{ {FIELDS} }}',
+        f'{by_stock} one: node(id: "{one}") {{ ... on Product {{ {FIELDS} }} }}',
+    )
+    return random.choice(ways)
+
+
+async def nodes(world: World, shop: Shop, random: Random) -> str:
+    stranger = random.choice(world.shops)
+    ids = [shop.product(random), shop.category(random), stranger.product(random), shop.devices[0].user_id]
+    return f"nodes{arguments(ids=ids)} {{ id updatedAt ... on Product {{ name stock }} ... on ProductCategory {{ productCount }} }}"
+
+
+async def who_and_what(_world: World, _shop: Shop, random: Random) -> str:
+    return random.choice(
+        ("settings { id updatedAt businessName currencyFixed }", "viewer { id name account { settings { businessName } } }")
+    )
+
+
+QUESTIONS: dict[Asked, int] = {
+    list_of_products: 8,
+    products_of_a_category: 4,
+    a_whole_category: 2,
+    categories: 3,
+    one_product: 2,
+    product_by_sku: 1,
+    movements: 2,
+    the_scale: 2,
+    nodes: 2,
+    who_and_what: 1,
+}
+"""Each kind of question, and how often it is chosen."""
+
+
+def _fields(random: Random) -> str:
+    """A few fields of a product: what is not asked for need not wake."""
+    return " ".join(["id", *random.sample(COLUMNS, random.choice((0, 1, 1, 2, 4)))])
+
+
+def _first(random: Random) -> int:
+    return random.choice((1, 2, 3, 4, 20))
+
+
+def _product_filter(random: Random) -> dict[str, Any]:
+    low_stock = random.choice((None, None, True, False))
+    orders = ("NAME", "CREATED_AT", "PRICE", "STOCK") if low_stock is None else ("NAME", "STOCK")
+    return {
+        "lowStock": low_stock,
+        "archived": random.choice((None, False, False, True)),
+        "orderBy": Symbol(random.choice(orders)),
+        "descending": random.choice((None, False, True)),
+    }
+
+
+async def _page(api: Api, person: Person, list_name: str, fixed: dict[str, Any], random: Random) -> dict[str, Any]:
+    """Where a page of a list begins, and how long it is."""
+    found = await api.data(f"{{ list: {list_name}{arguments(first=20, **fixed)} {{ edges {{ cursor }} }} }}", caller=person)
+    return _place(found["list"], random)
+
+
+async def _nested_page(api: Api, person: Person, path: str, list_name: str, fixed: dict[str, Any], random: Random) -> dict[str, Any]:
+    """The same of a list that hangs on a row, which may not be there."""
+    nested = f"list: {list_name}{arguments(first=20, **fixed)} {{ edges {{ cursor }} }}"
+    found = await api.data(f"{{ above: {path} {{ {nested} }} }}", caller=person)
+    return {"first": 2} if found["above"] is None else _place(found["above"]["list"], random)
+
+
+def _place(found: dict[str, Any], random: Random) -> dict[str, Any]:
+    """The beginning or behind a random row; as long as what follows, one row shorter or longer, or of any length."""
+    cursors = [edge["cursor"] for edge in found["edges"]]
+    skipped = random.randint(1, len(cursors)) if cursors and random.random() < 0.5 else 0
+    left = len(cursors) - skipped
+    first = max(1, random.choice((left - 1, left - 1, left, left + 1, 1, 2, 3, 20)))
+    return {"first": first, "after": cursors[skipped - 1] if skipped else None}
