@@ -65,7 +65,7 @@ bench: .venv/.development ## print the benchmarks, each figure beside its baseli
 	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: bench-live
-bench-live: .venv/.development ## print what the live engine promises in numbers (about 4 minutes; ARGS=fan-out for one)
+bench-live: .venv/.development ## print what the live engine promises in numbers (about 3 minutes; ARGS=fan-out for one)
 	$(BIN)/python -m bench.live $(ARGS)
 
 SEED := 1

@@ -34,16 +34,22 @@ class Stack:
     pid: int
 
     @property
+    def database(self) -> tuple[str, str]:
+        """The address of its MongoDB, and the database's name."""
+        return self.settings.mongodb_uri or "", self.settings.mongodb_database
+
+    @property
     def socket_url(self) -> str:
         """Where its websockets are."""
         return self.url.replace("http", "ws", 1) + "/graphql"
 
 
 @asynccontextmanager
-async def running_stack() -> AsyncGenerator[Stack, None]:
+async def running_stack(*, max_live_per_user: int = 1_000) -> AsyncGenerator[Stack, None]:
     """Starts everything, and stops it."""
     with tempfile.TemporaryDirectory(prefix="tillstream-bench-") as folder:
-        async with servers(Settings(env="test", data_dir=Path(folder))) as settings:
+        wanted = Settings(env="test", data_dir=Path(folder), max_live_per_user=max_live_per_user)
+        async with servers(wanted) as settings:
             database = await Database.connect(settings.mongodb_uri or "", settings.mongodb_database)
             await migrate(database)
             await database.close()
@@ -115,6 +121,14 @@ async def live_socket(stack: Stack, token: str) -> AsyncGenerator[ClientConnecti
         while json.loads(await socket.recv())["type"] != "connection_ack":
             pass
         yield socket
+
+
+async def engine_figures(stack: Stack) -> dict[str, float]:
+    """What the server's live engine has done, by the names of `/metrics` without their prefix and suffix."""
+    async with httpx.AsyncClient() as client:
+        text = (await client.get(f"{stack.url}/metrics")).text
+    lines = (line.split(" ") for line in text.splitlines() if line.startswith("tillstream_live_"))
+    return {name.removeprefix("tillstream_live_").removesuffix("_total"): float(value) for name, value in lines}
 
 
 async def next_result(socket: ClientConnection) -> dict[str, Any]:
