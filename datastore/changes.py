@@ -127,7 +127,10 @@ class ChangeStream:
             raise StreamLostError(f"no change stream could be opened within {self._limit:.1f} seconds") from error
         except (PyMongoError, UnavailableError) as error:
             raise _lost("no change stream could be opened", error) from error
-        self.position = self._start = start
+        self._start = start
+        # An empty first answer says how far it looked, but one step means nothing (see `_has_begun`); one that is not empty does not say.
+        looked = time_of_token(self._stream.resume_token)
+        self.position = looked if looked > start + 1 else start
         return start
 
     async def next_batch(self) -> list[Change]:

@@ -10,7 +10,7 @@ A row that is updated and then deleted may be told of by its deletion alone: who
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
 from datastore.changes import Change, ChangeStream, GapError, StreamLostError
@@ -123,10 +123,10 @@ async def catch_up(database: Database, account_id: str, after: Position, until: 
 async def _read(database: Database, account_id: str, after: Position, until: Version) -> Stretch:
     stream = ChangeStream(database, patience=_PATIENCE_SECONDS, owner=account_id, await_ms=_AWAIT_MS, batch=_BATCH)
     changes: list[Change] = []
-    reached = after
     try:
         # MongoDB takes no time of zero, which is no time.
         await stream.open(max(Version(after.time - 1), BEGINNING))
+        reached = max(after, end_of(stream.position))
         while stream.position < until and len(changes) < STRETCH_CHANGES:
             read = await stream.poll()
             changes += _told_behind(after, read)
@@ -138,5 +138,10 @@ async def _read(database: Database, account_id: str, after: Position, until: Ver
     return Stretch(changes, reached, complete=stream.position >= until)
 
 
+def without_row(change: Change) -> Change:
+    """The change as it is kept for who reads slowly: its row, which may be large, is read again when it is shown."""
+    return replace(change, row=None)
+
+
 def _told_behind(after: Position, changes: Iterable[Change]) -> list[Change]:
-    return [change for change in changes if position_of(change) > after and operation_of(change) is not None]
+    return [without_row(change) for change in changes if position_of(change) > after and operation_of(change) is not None]

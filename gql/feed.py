@@ -14,7 +14,7 @@ from typing import Final
 from datastore.changes import Change
 from datastore.database import Database
 from datastore.errors import InvalidInputError, TillstreamError, UnavailableError
-from datastore.feed import Position, Stretch, catch_up, end_of, operation_of, position_of
+from datastore.feed import Position, Stretch, catch_up, end_of, operation_of, position_of, without_row
 from datastore.scope import Scope
 from datastore.versions import BEGINNING, Version
 
@@ -120,8 +120,9 @@ class Feed:
             self._taken = position_of(change)
             listeners = self._listeners.get(change.owner or "")
             if listeners and operation_of(change) is not None:
+                kept = without_row(change)
                 for follower in tuple(listeners):
-                    if not follower.offer(change):
+                    if not follower.offer(kept):
                         self._end_buffer(follower, _START)
 
     @property
