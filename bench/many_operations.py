@@ -12,12 +12,14 @@ import os
 import re
 import statistics
 import sys
+import time
 from collections.abc import AsyncGenerator, Hashable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.processes import resident_bytes
-from datastore.changes import Change
+from datastore.changes import Change, ChangeStream
+from datastore.database import Database
 from datastore.ids import new_id
 from datastore.read_set import Interval, ReadSet
 from datastore.scope import Scope, grant
@@ -36,6 +38,7 @@ _FIELDS = [*_LISTS, "products(lowStock: true)"]
 DOCUMENTS = [f"subscription {{ live {{ {field} {{ nodes {{ id name price stock }} }} }} }}" for field in _FIELDS]
 DOCUMENTS.append("subscription { live { productCategories(first: 20) { nodes { id name productCount } } } }")
 CHANGES = 3_000
+WRITES = 400
 WARM_UP = 500
 STRIDE = 7919
 """From one changed owner to the next: far enough that what is near in memory is of no use."""
@@ -117,6 +120,23 @@ class Registered:
         figures = {"median": statistics.median(microseconds), "mean": statistics.fmean(microseconds), "wakes": wakes}
         return figures | {"operations": len(self._watchers), "resident": resident_bytes(os.getpid())}
 
+    async def measure_writes(self, database: Database, operations: int, owners: int) -> dict[str, float]:
+        """Milliseconds from sending a real write until its event has come and what it touches has run, and how much CPU we had of them."""
+        await self.grow(operations)
+        gc.collect()
+        stream, walls, cpus = ChangeStream(database), [], []
+        await stream.open()
+        for number in range(WRITES):
+            begun, cpu = time.perf_counter(), time.process_time()
+            update = {"q": {"_id": self._row["_id"]}, "u": {"$inc": {"stock": 1}}}
+            await database.command({"update": "products", "updates": [update], "writeConcern": {"w": "majority", "j": True}})
+            await stream.next_batch()
+            await self._change(number, owners)
+            walls.append((time.perf_counter() - begun) * 1e3)
+            cpus.append((time.process_time() - cpu) * 1e3)
+        await stream.close()
+        return {"wall": statistics.median(walls), "cpu": statistics.median(cpus)}
+
     async def _change(self, number: int, owners: int) -> None:
         self._moment += 1
         row = self._rows[number * STRIDE % owners] | {"stock": number}
@@ -164,18 +184,19 @@ async def originals(uri: str, database: str, account_id: str, user_id: str) -> t
     return outcomes, reply["cursor"]["firstBatch"][0]
 
 
-def _arguments(line: str) -> dict[str, int]:
-    return {name: value for name, value in json.loads(line).items() if name != "op"}
-
-
 async def main() -> None:
     """Answers requests until the input ends."""
     outcomes, row = await originals(*sys.argv[1:])
     registered = Registered(outcomes, sys.argv[3], row)
+    database = await Database.connect(sys.argv[1], sys.argv[2])
     await registered.engine.start()
     while line := await asyncio.to_thread(sys.stdin.readline):
-        print(json.dumps(await registered.measure(**_arguments(line))), flush=True)
+        asked = json.loads(line)
+        matching = await registered.measure(asked["operations"], asked["owners"])
+        writes = await registered.measure_writes(database, asked["operations"], asked["owners"])
+        print(json.dumps(matching | writes), flush=True)
     await registered.engine.stop()
+    await database.close()
 
 
 if __name__ == "__main__":

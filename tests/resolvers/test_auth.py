@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from argon2 import PasswordHasher
 
+from datastore import schema as tables
 from datastore.database import Database
 from datastore.errors import UnauthenticatedError
 from resolvers.auth import MOST_SESSIONS, REFRESH_GRACE, authenticate
@@ -154,7 +155,7 @@ async def test_signing_in_strengthens_a_hash_of_weaker_days(api: Api, owner: Per
 async def test_the_oldest_session_ends_when_there_are_too_many(api: Api, owner: Person, services: Services, database: Database) -> None:
     [first] = (await contents(database))["sessions"]
     copies = [
-        first | {"_id": f"{first['_id'][:-2]}{n:02d}", "refresh_hash": f"{n}", "refreshed_at": first["refreshed_at"] + timedelta(seconds=n)}
+        first | {"_id": tables.Session.new_id(), "refresh_hash": f"{n}", "refreshed_at": first["refreshed_at"] + timedelta(seconds=n)}
         for n in range(1, MOST_SESSIONS)
     ]
     await database.command({"insert": "sessions", "documents": copies})
