@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from datastore import schema as tables
 from datastore.database import Database
 from tests.gql.api import Api, Person
 from tests.live.verify import verify_live
@@ -197,7 +198,8 @@ async def test_there_are_at_most_500_categories_and_all_of_them_are_put_in_order
     await make_category(api, owner, "Tea 0")
     [first] = (await contents(database))["product_categories"]
     more = [
-        first | {"_id": f"{first['_id'][:-3]}{n:03d}", "name": f"Tea {n}", "name_key": f"tea {n}", "position": n + 1} for n in range(1, 500)
+        first | {"_id": tables.ProductCategory.new_id(), "name": f"Tea {n}", "name_key": f"tea {n}", "position": n + 1}
+        for n in range(1, 500)
     ]
     await database.command({"insert": "product_categories", "documents": more})
     assert await api.code(CREATE_CATEGORY, {"input": {"name": "Bread"}}, caller=owner) == "CONFLICT"
