@@ -26,7 +26,8 @@ from datastore.scope import Scope, grant
 from datastore.settings import Settings
 from datastore.versions import BEGINNING, Version
 from gql.app import open_services
-from gql.live import Limits, LiveEngine, Outcome
+from gql.live import LiveEngine
+from gql.live_contracts import Limits, Outcome
 from gql.schema import build_schema
 from gql.service import GraphQLService, LivePlan
 from gql.subscribers import Frame

@@ -20,7 +20,8 @@ from datastore.secrets import resolve_secrets
 from datastore.settings import Settings
 from gql.explorer import explorer_routes
 from gql.http import graphql_routes
-from gql.live import Limits, LiveEngine
+from gql.live import LiveEngine
+from gql.live_contracts import Limits
 from gql.metrics import metrics_endpoint
 from gql.schema import build_schema
 from gql.service import GraphQLService

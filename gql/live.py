@@ -12,18 +12,18 @@ import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Generic, Protocol
+from typing import Generic
 
 from datastore.changes import Change, StreamLostError
 from datastore.errors import RateLimitedError, UnavailableError
 from datastore.matching import Matcher
-from datastore.read_set import ReadSet
 from datastore.scope import Scope
 from datastore.versions import BEGINNING, Version
 from gql.change_log import ChangeLog
 from gql.dirty import DirtyQueue
+from gql.live_contracts import Counters, Limits, Listener, Outcome, Stream
 from gql.rights import Authorize, WatchedSessions, Watcher
 from gql.shared_runs import LiveRun, PlanT, SharedRuns
 from gql.subscribers import DIGEST_BYTES, Frame, Known, Subscriber, frame_of
@@ -44,68 +44,6 @@ SILENCE_SECONDS = 5.0
 """How long the stream may take to reach that clock before it counts as dead although it is open."""
 STALE_SECONDS = 2.0
 """How long the stream, or a run, may fail before results say that they may be stale."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What one run found: `body` is the encoded response object without extensions, read at `version`.
-
-    `final`: the operation can never succeed as it stands (nobody is signed in, an argument is invalid), so it ends with these errors.
-    `sharing` says whom the result is the same for, `until` when something that the run read off the clock stops being true.
-    """
-
-    body: bytes
-    has_data: bool
-    version: Version
-    read_set: ReadSet
-    final: bool = False
-    sharing: Sharing = Sharing.PERSON
-    until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How many operations may be watched at once, equal ones counted each: by one user, and in this process."""
-
-    per_user: int
-    per_process: int
-
-
-class Stream(Protocol):
-    """The change stream, as the engine uses it (`datastore.changes.ChangeStream`)."""
-
-    position: Version
-
-    async def open(self) -> Version:
-        """Opens a fresh stream; it misses nothing after the version returned."""
-
-    async def next_batch(self) -> list[Change]:
-        """The next changes; raises StreamLostError when a fresh stream is needed."""
-
-    async def close(self) -> None:
-        """Closes the stream."""
-
-
-class Listener(Protocol):
-    """Who is told of all that the stream brings (`gql.feed.Feed`)."""
-
-    def begin(self, version: Version) -> None:
-        """A fresh stream, which misses nothing after `version`."""
-
-    def take(self, changes: Sequence[Change]) -> None:
-        """The next changes of the stream."""
-
-
-@dataclass(slots=True)
-class Counters:
-    """What the engine did since it started, for tests, metrics and operators."""
-
-    runs: int = 0
-    unchanged_runs: int = 0
-    wakes: int = 0
-    changes: int = 0
-    matching_seconds: float = 0.0
-    streams_opened: int = 0
 
 
 class LiveEngine(Generic[PlanT]):

@@ -24,7 +24,8 @@ from gql.documents import Documents, PreparedOperation
 from gql.errors import describe, encode_errors, format_errors, http_status
 from gql.feed import Feed
 from gql.known import known_of
-from gql.live import LiveEngine, Outcome
+from gql.live import LiveEngine
+from gql.live_contracts import Outcome
 from gql.rights import Authorization
 from gql.subscribers import Frame
 from gql.wire import Caller, GraphQLParams, Payload, RequestRefused

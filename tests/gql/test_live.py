@@ -10,7 +10,7 @@ from pymongo import AsyncMongoClient
 
 from datastore.errors import UnavailableError
 from datastore.settings import Settings
-from gql.live import Outcome
+from gql.live_contracts import Outcome
 from tests.commands import Commands
 from tests.gql.api import Api, Person
 

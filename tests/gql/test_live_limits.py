@@ -19,7 +19,7 @@ from datastore.versions import Version, to_wire
 from gql import live
 from gql.change_log import ChangeLog
 from gql.dirty import DirtyQueue
-from gql.live import Limits, Outcome
+from gql.live_contracts import Limits, Outcome
 from gql.rights import Authorization
 from gql.subscribers import Known, Subscriber, frame_of
 from tests.gql.api import Api, Person

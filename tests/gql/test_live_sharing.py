@@ -11,7 +11,7 @@ from graphql import parse
 
 from datastore.scope import Role
 from gql.columns import columns_selected
-from gql.live import Outcome
+from gql.live_contracts import Outcome
 from gql.schema import build_schema
 from resolvers.nodes import tables_by_type
 from resolvers.usage import Sharing

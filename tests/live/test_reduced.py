@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from gql.live import Outcome
+from gql.live_contracts import Outcome
 from gql.wire import Caller, GraphQLParams
 from tests.gql.api import Api
 from tests.live.shops import World
