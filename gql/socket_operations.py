@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, Generic
 
 from datastore.errors import TillstreamError, TooComplexError
@@ -19,7 +20,7 @@ from gql.sockets import (
     next_frame,
     next_prefix,
 )
-from gql.wire import Caller, GraphQLParams, OperationT, RequestRefused, Service
+from gql.wire import Caller, GraphQLParams, OperationT, RequestRefused, Service, client_push
 
 
 class _Running:
@@ -119,24 +120,32 @@ class SocketOperations(Generic[OperationT]):
         finally:
             running.unstoppable = False
         if payload.final:
-            return final_error_frame(running.id, payload)
-        await self._deliver(running, next_frame(next_prefix(running.id), payload))
+            return final_error_frame(running.id, payload.body)
+        await self._deliver(running, next_frame(next_prefix(running.id), payload.body))
         return complete_frame(running.id)
 
     async def _stream(self, running: _Running, operation: OperationT, params: GraphQLParams, caller: Caller) -> str:
         """Carries out a subscription; returns its last frame."""
         prefix = next_prefix(running.id)
-        async with aclosing(self._service.subscribe(operation, params, caller)) as payloads:
-            async for payload in payloads:
-                if payload.final:
-                    return final_error_frame(running.id, payload)
-                await self._deliver(running, next_frame(prefix, payload))
+        unset = client_push.set(partial(self._push, running, prefix))
+        try:
+            async with aclosing(self._service.subscribe(operation, params, caller)) as payloads:
+                async for payload in payloads:
+                    if payload.final:
+                        return final_error_frame(running.id, payload.body)
+                    await self._deliver(running, next_frame(prefix, payload.body))
+        finally:
+            client_push.reset(unset)
         return complete_frame(running.id)
 
-    async def _deliver(self, running: _Running, frame: str) -> None:
+    def _push(self, running: _Running, prefix: bytes, body: bytes) -> bool:
+        """Sends a result if that can be done at once (`gql.wire.client_push`)."""
+        return self._listened_to.get(running.id) is running and self._socket.send_now(next_frame(prefix, body))
+
+    async def _deliver(self, running: _Running, frame: bytes) -> None:
         """Sends a frame, unless the client has completed the operation meanwhile."""
         if self._listened_to.get(running.id) is running:
-            await self._socket.send(frame)
+            await self._socket.send(frame.decode())
 
     async def _finish(self, running: _Running, frame: str) -> None:
         """Sends the last frame. The id is free before that: the client may use it again as soon as it has it."""

@@ -1,6 +1,9 @@
 """A websocket as graphql-transport-ws sees it: its close codes, its frames, and a socket that sends one frame at a time."""
 
 import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, Final
 
 import orjson
@@ -8,7 +11,6 @@ from starlette.types import Receive, Send
 
 from gql.bodies import SocketMessage, socket_message
 from gql.errors import FormattedError
-from gql.wire import Payload
 
 BAD_REQUEST: Final = 4400
 UNAUTHORIZED: Final = 4401
@@ -24,6 +26,9 @@ TRY_AGAIN_LATER: Final = 1013
 
 ACK_FRAME: Final = '{"type":"connection_ack"}'
 PING_FRAME: Final = '{"type":"ping"}'
+
+connection_write: ContextVar[Callable[[bytes], bool] | None] = ContextVar("connection_write", default=None)
+"""Writes a text frame to the connection that is being served if that can be done without waiting (`gql.socket_protocol`)."""
 
 # How long the close frame may wait behind what a client has not read yet.
 _CLOSE_SECONDS: Final = 1.0
@@ -47,13 +52,16 @@ class DisconnectedError(Exception):
 class Socket:
     """Messages in and out: never two frames at once, none after the close."""
 
-    __slots__ = ("_closed", "_lock", "_receive", "_send")
+    __slots__ = ("_closed", "_lock", "_receive", "_send", "_senders", "_write")
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
         # Of many operations that wait for a slow client, one at a time may write: its buffer overshoots by one frame, not by all.
         self._lock = asyncio.Lock()
+        self._senders = 0
+        self._write = connection_write.get()
+        connection_write.set(None)  # Tasks and timers begun from here on keep their context, and must not keep the connection.
         self._closed = False
 
     async def receive(self) -> SocketMessage:
@@ -66,7 +74,7 @@ class Socket:
 
     async def send(self, frame: str) -> None:
         """Returns when the transport took the frame. Raises DisconnectedError when there is nobody to take it."""
-        async with self._lock:
+        async with self._turn():
             if self._closed:
                 raise DisconnectedError
             try:
@@ -75,26 +83,44 @@ class Socket:
                 self._closed = True
                 raise DisconnectedError from None
 
+    def send_now(self, frame: bytes) -> bool:
+        """Sends a frame if nothing is under way and the transport can take it at once; says whether it did. Never raises."""
+        if self._write is None or self._closed or self._senders:
+            return False
+        try:
+            return self._write(frame)
+        except (OSError, RuntimeError):  # The transport has died: whoever awaits `send` is told.
+            return False
+
     async def close(self, code: int, reason: str) -> None:
         """Says goodbye, unless the client does not read even that: the server cuts the connection when the app has returned."""
         cut = reason.encode()[:_MAX_REASON_BYTES].decode(errors="ignore")
         try:
-            async with asyncio.timeout(_CLOSE_SECONDS), self._lock:
+            async with asyncio.timeout(_CLOSE_SECONDS), self._turn():
                 if not self._closed:
                     await self._send({"type": "websocket.close", "code": code, "reason": cut})
         except (OSError, TimeoutError):
             pass  # Nobody is there to read it, which is what closing wanted.
         self._closed = True
 
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None, None]:
+        self._senders += 1
+        try:
+            async with self._lock:
+                yield
+        finally:
+            self._senders -= 1
 
-def next_prefix(operation_id: str) -> str:
+
+def next_prefix(operation_id: str) -> bytes:
     """What comes before the payload in every `next` frame of an operation."""
-    return f'{{"id":{_json(operation_id)},"type":"next","payload":'
+    return b'{"id":%s,"type":"next","payload":' % orjson.dumps(operation_id)
 
 
-def next_frame(prefix: str, payload: Payload) -> str:
-    """A result; the payload's body goes in as it was encoded for everybody."""
-    return f"{prefix}{payload.body.decode()}}}"
+def next_frame(prefix: bytes, body: bytes) -> bytes:
+    """A result; its body goes in as it was encoded for everybody. Copying it costs less than remembering whose ids are alike."""
+    return b"%s%s}" % (prefix, body)
 
 
 def complete_frame(operation_id: str) -> str:
@@ -107,9 +133,9 @@ def error_frame(operation_id: str, errors: list[FormattedError]) -> str:
     return f'{{"id":{_json(operation_id)},"type":"error","payload":{_json(errors)}}}'
 
 
-def final_error_frame(operation_id: str, payload: Payload) -> str:
+def final_error_frame(operation_id: str, body: bytes) -> str:
     """The end of an operation by the errors of its final payload."""
-    return error_frame(operation_id, orjson.loads(payload.body)["errors"])
+    return error_frame(operation_id, orjson.loads(body)["errors"])
 
 
 def pong_frame(payload: dict[str, Any] | None) -> str:

@@ -9,6 +9,7 @@ import orjson
 
 from datastore.errors import TillstreamError
 from datastore.versions import BEGINNING, Version, to_wire
+from gql.wire import client_push
 
 DIGEST_BYTES: Final = 16
 
@@ -42,7 +43,7 @@ class Frame:
 
 def frame_of(body: bytes, *, has_data: bool, version: Version, digest: bytes, final: bool = False, stale: bool = False) -> Frame:
     """The encoded response object `body` with `extensions.live` added to it."""
-    live = {"version": to_wire(version), "hash": digest.hex(), "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    live = {"version": to_wire(version), "hash": digest.hex(), "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")}
     extension = orjson.dumps({"live": live | {"stale": True} if stale else live})
     return Frame(b'%s,"extensions":%s}' % (body[:-1], extension), has_data, version, digest, final, len(body) - 1)
 
@@ -50,7 +51,7 @@ def frame_of(body: bytes, *, has_data: bool, version: Version, digest: bytes, fi
 class Subscriber:
     """One watcher of an operation. It keeps the newest result only, however slowly it reads."""
 
-    __slots__ = ("_error", "_frame", "_known", "_waiter", "floor", "served", "session_id", "user_id")
+    __slots__ = ("_error", "_frame", "_known", "_push", "_waiter", "floor", "served", "session_id", "user_id")
 
     def __init__(self, session_id: str | None, user_id: str | None, known: Known | None = None) -> None:
         self.session_id = session_id
@@ -63,12 +64,14 @@ class Subscriber:
         self._frame: Frame | None = None
         self._error: TillstreamError | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._push = client_push.get()
+        client_push.set(None)  # It is for this watching alone: timers set from here on keep their context, and must not keep a socket.
 
     def offer(self, frame: Frame) -> None:
         """Puts the newest result in place of one not yet taken; nothing, where it is the one that a reconnecting client has."""
         known, self._known = self._known, None
         self.served = True
-        if frame.digest != known:
+        if frame.digest != known and not self._pushed(frame):
             self._frame = frame
             self._wake()
 
@@ -90,6 +93,12 @@ class Subscriber:
                 await self._waiter
             finally:
                 self._waiter = None
+
+    def _pushed(self, frame: Frame) -> bool:
+        """Whether the client has it without anybody having been woken. The last result is not pushed: it also ends the watching."""
+        if self._push is None or self._waiter is None or self._waiter.done() or frame.final:
+            return False
+        return self._push(frame.payload)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

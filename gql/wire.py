@@ -1,6 +1,7 @@
 """What the transports and the service that answers them agree on."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -46,6 +47,18 @@ class Payload:
     status: int = 200
 
 
+Push = Callable[[bytes], bool]
+"""Sends the body of a payload that is not final, if that can be done without waiting; says whether it was."""
+
+client_push: ContextVar[Push | None] = ContextVar("client_push", default=None)
+"""Set by a transport around its `Service.subscribe`, and taken by the service: how payloads reach the client without waking a task, which
+takes longer than writing them where a thousand watch.
+
+A service pushes only while it is being asked for its next payload: then none that it gave before is still on its way. A payload that was
+not sent it gives like any other.
+"""
+
+
 class RequestRefused(Exception):  # noqa: N818  It is an answer like any other, not a fault
     """A document that cannot be carried out: `errors` are formatted as they are to be sent (`gql.errors.format_errors`)."""
 
@@ -85,5 +98,5 @@ class Service(Protocol[OperationT]):
         """Carries out a subscription.
 
         Asked for its next payload it gives the newest, and skips those that nobody asked for: a transport therefore asks only after its
-        client took the last one. Closing the generator ends the subscription.
+        client took the last one. What it pushed (`client_push`) it does not give. Closing the generator ends the subscription.
         """
