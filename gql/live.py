@@ -27,6 +27,7 @@ from gql.live_contracts import Counters, Limits, Listener, Outcome, Stream
 from gql.rights import Authorize, WatchedSessions, Watcher
 from gql.shared_runs import LiveRun, PlanT, SharedRuns
 from gql.subscribers import DIGEST_BYTES, Frame, Known, Subscriber, frame_of
+from gql.wire import Push
 from resolvers.services import EngineFigures
 from resolvers.usage import Sharing
 
@@ -144,16 +145,17 @@ class LiveEngine(Generic[PlanT]):
 
     # --- subscribing ---
 
-    async def watch(self, plan: PlanT, known: Known | None = None) -> AsyncGenerator[Frame, None]:
+    async def watch(self, plan: PlanT, known: Known | None = None, push: Push | None = None) -> AsyncGenerator[Frame, None]:
         """The results of an operation, newest only, until the caller stops, the operation turns out final, or the session ends.
 
-        `known` is the result that a reconnecting caller has: it is not sent again, nor is an older one. Raises UnavailableError when no
-        change stream can be opened, RateLimitedError past the user's limit, UnauthenticatedError when the session ends.
+        `known` is the result that a reconnecting caller has: it is not sent again, nor is an older one. What `push` could send is not
+        given. Raises UnavailableError when no change stream can be opened, RateLimitedError past the user's limit, UnauthenticatedError
+        when the session ends.
         """
         await self._until_open()
         if known is not None and known.version > self._stream.position and known.version > await self._now():
             known = None  # of another cluster, or made up: no snapshot of this one is as late
-        subscriber = self._join(plan, known)
+        subscriber = self._join(plan, known, push)
         try:
             # The session may have ended since it was authenticated (when the socket was opened, say), before anybody listened for that.
             if plan.scope is not None:
@@ -174,9 +176,9 @@ class LiveEngine(Generic[PlanT]):
         except TimeoutError:
             raise UnavailableError("Live results are not available at the moment; try again.") from None
 
-    def _join(self, plan: PlanT, known: Known | None) -> Subscriber:
+    def _join(self, plan: PlanT, known: Known | None, push: Push | None) -> Subscriber:
         scope = plan.scope
-        subscriber = Subscriber(scope.session_id if scope else None, scope.user_id if scope else None, known)
+        subscriber = Subscriber(scope.session_id if scope else None, scope.user_id if scope else None, known, push)
         self._admit(subscriber)
         self._put_on(self._runs.join(subscriber, plan), subscriber, known.version if known else BEGINNING)
         return subscriber

@@ -137,7 +137,7 @@ class GraphQLService:
                         yield payload
                 return
             known = known_of(operation.known, params.variables)
-            async with aclosing(self.engine.watch(LivePlan.of(operation, params, caller.principal), known)) as frames:
+            async with aclosing(self.engine.watch(LivePlan.of(operation, params, caller.principal), known, caller.push)) as frames:
                 async for frame in frames:
                     yield _payload(frame)
         except TillstreamError as error:

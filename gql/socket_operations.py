@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, Generic
 
@@ -20,7 +21,7 @@ from gql.sockets import (
     next_frame,
     next_prefix,
 )
-from gql.wire import Caller, GraphQLParams, OperationT, RequestRefused, Service, client_push
+from gql.wire import Caller, GraphQLParams, OperationT, RequestRefused, Service
 
 
 class _Running:
@@ -127,19 +128,16 @@ class SocketOperations(Generic[OperationT]):
     async def _stream(self, running: _Running, operation: OperationT, params: GraphQLParams, caller: Caller) -> str:
         """Carries out a subscription; returns its last frame."""
         prefix = next_prefix(running.id)
-        unset = client_push.set(partial(self._push, running, prefix))
-        try:
-            async with aclosing(self._service.subscribe(operation, params, caller)) as payloads:
-                async for payload in payloads:
-                    if payload.final:
-                        return final_error_frame(running.id, payload.body)
-                    await self._deliver(running, next_frame(prefix, payload.body))
-        finally:
-            client_push.reset(unset)
+        pushing = replace(caller, push=partial(self._push, running, prefix))
+        async with aclosing(self._service.subscribe(operation, params, pushing)) as payloads:
+            async for payload in payloads:
+                if payload.final:
+                    return final_error_frame(running.id, payload.body)
+                await self._deliver(running, next_frame(prefix, payload.body))
         return complete_frame(running.id)
 
     def _push(self, running: _Running, prefix: bytes, body: bytes) -> bool:
-        """Sends a result if that can be done at once (`gql.wire.client_push`)."""
+        """Sends a result if that can be done at once (`gql.wire.Push`)."""
         return self._listened_to.get(running.id) is running and self._socket.send_now(next_frame(prefix, body))
 
     async def _deliver(self, running: _Running, frame: bytes) -> None:

@@ -9,7 +9,7 @@ import orjson
 
 from datastore.errors import TillstreamError
 from datastore.versions import BEGINNING, Version, to_wire
-from gql.wire import client_push
+from gql.wire import Push
 
 DIGEST_BYTES: Final = 16
 
@@ -43,7 +43,8 @@ class Frame:
 
 def frame_of(body: bytes, *, has_data: bool, version: Version, digest: bytes, final: bool = False, stale: bool = False) -> Frame:
     """The encoded response object `body` with `extensions.live` added to it."""
-    live = {"version": to_wire(version), "hash": digest.hex(), "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")}
+    at = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    live = {"version": to_wire(version), "hash": digest.hex(), "at": at}
     extension = orjson.dumps({"live": live | {"stale": True} if stale else live})
     return Frame(b'%s,"extensions":%s}' % (body[:-1], extension), has_data, version, digest, final, len(body) - 1)
 
@@ -53,7 +54,7 @@ class Subscriber:
 
     __slots__ = ("_error", "_frame", "_known", "_push", "_waiter", "floor", "served", "session_id", "user_id")
 
-    def __init__(self, session_id: str | None, user_id: str | None, known: Known | None = None) -> None:
+    def __init__(self, session_id: str | None, user_id: str | None, known: Known | None = None, push: Push | None = None) -> None:
         self.session_id = session_id
         self.user_id = user_id
         self.served = False
@@ -64,8 +65,7 @@ class Subscriber:
         self._frame: Frame | None = None
         self._error: TillstreamError | None = None
         self._waiter: asyncio.Future[None] | None = None
-        self._push = client_push.get()
-        client_push.set(None)  # It is for this watching alone: timers set from here on keep their context, and must not keep a socket.
+        self._push = push
 
     def offer(self, frame: Frame) -> None:
         """Puts the newest result in place of one not yet taken; nothing, where it is the one that a reconnecting client has."""

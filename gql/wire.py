@@ -1,7 +1,6 @@
 """What the transports and the service that answers them agree on."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -18,11 +17,18 @@ class GraphQLParams:
     extensions: dict[str, Any] | None = None
 
 
+Push = Callable[[bytes], bool]
+"""Sends the body of a payload that is not final, if that can be done without waiting; says whether it was."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks for one operation. The transports pass `principal` on from `Service.authenticate` and never look inside.
 
     `just_authenticated` is False where that was some time ago, as on a socket: the service then makes sure that it still holds.
+    `push` is how a transport that can lets the payloads of a subscription reach the client without waking a task, which takes longer than
+    writing them where a thousand watch. A service pushes only while it is being asked for its next payload: then none that it gave before
+    is still on its way. A payload that was not sent it gives like any other.
     """
 
     principal: Any | None
@@ -30,6 +36,7 @@ class Caller:
     idempotency_key: str | None = None
     user_agent: str | None = None
     just_authenticated: bool = True
+    push: Push | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +52,6 @@ class Payload:
     has_data: bool
     final: bool = False
     status: int = 200
-
-
-Push = Callable[[bytes], bool]
-"""Sends the body of a payload that is not final, if that can be done without waiting; says whether it was."""
-
-client_push: ContextVar[Push | None] = ContextVar("client_push", default=None)
-"""Set by a transport around its `Service.subscribe`, and taken by the service: how payloads reach the client without waking a task, which
-takes longer than writing them where a thousand watch.
-
-A service pushes only while it is being asked for its next payload: then none that it gave before is still on its way. A payload that was
-not sent it gives like any other.
-"""
 
 
 class RequestRefused(Exception):  # noqa: N818  It is an answer like any other, not a fault
@@ -98,5 +93,5 @@ class Service(Protocol[OperationT]):
         """Carries out a subscription.
 
         Asked for its next payload it gives the newest, and skips those that nobody asked for: a transport therefore asks only after its
-        client took the last one. What it pushed (`client_push`) it does not give. Closing the generator ends the subscription.
+        client took the last one. What it pushed (`Caller.push`) it does not give. Closing the generator ends the subscription.
         """

@@ -1,4 +1,4 @@
-"""Results written to a socket without waking the task of their operation (`gql.wire.client_push`), beside those that take that way."""
+"""Results written to a socket without waking the task of their operation (`gql.wire.Push`), beside those that take that way."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -14,7 +14,7 @@ from datastore.versions import Version
 from gql.socket_protocol import WebSocketProtocol
 from gql.sockets import DisconnectedError, Socket, connection_write
 from gql.subscribers import Frame, Subscriber, frame_of
-from gql.wire import Caller, GraphQLParams, Payload, client_push
+from gql.wire import Caller, GraphQLParams, Payload
 from tests.gql.test_websocket import LIMIT_SECONDS, PROTOCOL, SETTINGS, ask, closing, deaf, greet, hear, say
 from tests.gql.tiny_service import Serving, TinyOperation, TinyService, serving, until
 
@@ -31,8 +31,8 @@ class PushingService(TinyService):
         self.given: list[int] = []
 
     async def subscribe(self, operation: TinyOperation, params: GraphQLParams, caller: Caller) -> AsyncGenerator[Payload, None]:
-        del operation, params, caller
-        subscriber = Subscriber(None, None)
+        del operation, params
+        subscriber = Subscriber(None, None, push=caller.push)
         self.subscribers.append(subscriber)
         try:
             while True:
@@ -212,8 +212,7 @@ async def test_one_that_could_not_be_pushed_is_replaced_by_the_newest_and_not_ov
         tried.append(body)
         return len(tried) > 1
 
-    client_push.set(refuse)
-    subscriber = Subscriber(None, None)
+    subscriber = Subscriber(None, None, push=refuse)
     waiting = asyncio.create_task(subscriber.next())
     await asyncio.sleep(0)
     subscriber.offer(result(1))
