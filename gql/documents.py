@@ -14,9 +14,11 @@ from graphql import (
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
+    NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     parse,
     print_ast,
+    specified_rules,
     validate,
 )
 
@@ -69,6 +71,7 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, settings: Settings) -> None:
         self._schema = schema
         self._max_tokens = settings.max_query_tokens
+        self._rules = specified_rules if settings.introspection else [*specified_rules, NoSchemaIntrospectionCustomRule]
         self._kept: OrderedDict[str, _Document] = OrderedDict()
 
     def prepare(self, query: str, operation_name: str | None) -> PreparedOperation:
@@ -96,7 +99,7 @@ class Documents:
     def _read(self, query: str) -> _Document:
         try:
             document = parse(query, max_tokens=self._max_tokens)
-            errors = check_depth(document) or validate(self._schema, document, max_errors=MAX_ERRORS)
+            errors = check_depth(document) or validate(self._schema, document, self._rules, max_errors=MAX_ERRORS)
             return _Document({} if errors else _operations(self._schema, document), errors)
         except GraphQLError as error:
             return _Document({}, [_too_complex(error.message)] if error.message.startswith(_TOO_MUCH) else [error])

@@ -71,6 +71,14 @@ def test_a_document_of_too_many_tokens_is_refused(documents: Documents) -> None:
     assert refusal(documents, "{ " + "n " * 6000 + "}")[0] in {"INVALID_INPUT", "TOO_COMPLEX"}
 
 
+def test_the_schema_is_told_unless_the_setting_says_no(documents: Documents) -> None:
+    asked = "{ __schema { __typename } }"
+    assert documents.prepare(asked, None).kind == "query"
+    closed = Documents(SCHEMA, Settings(introspection=False))
+    assert refusal(closed, asked)[0] == "INVALID_INPUT"
+    assert closed.prepare("{ __typename n }", None).kind == "query"
+
+
 def test_what_is_kept_is_bounded(documents: Documents) -> None:
     for number in range(MAX_DOCUMENTS + 10):
         documents.prepare(f"{{ n(x: {number}) }}", None)
