@@ -13,8 +13,9 @@ from tests.live.promises import BrokenPromiseError
 from tests.live.shops import World
 from tests.live.soak import run_soak
 
-BUDGET_SECONDS = 40
-SEED = 1
+SEEDS = range(1, 7)
+SECONDS_EACH = 30
+"""How things interleave is up to the servers, so a bug that one seed happens to miss is given to the next; most are found in seconds."""
 
 
 @pytest.fixture(params=PLANTED_BUGS, ids=lambda plant: plant.__name__)
@@ -30,6 +31,12 @@ async def ill_world(
 
 @pytest.mark.soak
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_the_soak_finds_the_planted_bug(ill_world: World) -> None:
     with pytest.raises(BrokenPromiseError):
-        await run_soak(ill_world, SEED, BUDGET_SECONDS)
+        await _soak_with_one_seed_after_the_other(ill_world)
+
+
+async def _soak_with_one_seed_after_the_other(world: World) -> None:
+    for seed in SEEDS:
+        await run_soak(world, seed, SECONDS_EACH)
