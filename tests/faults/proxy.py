@@ -148,10 +148,11 @@ async def _relay(road: Road, target: tuple[str, int], reader: asyncio.StreamRead
     try:
         await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
     finally:
+        # First what must happen even if this is cancelled again.
+        there_writer.transport.abort()
         for way in ways:
             way.cancel()
         await asyncio.gather(*ways, return_exceptions=True)
-        there_writer.transport.abort()
 
 
 async def _copy(road: Road, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
