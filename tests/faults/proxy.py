@@ -71,6 +71,7 @@ class Network:
         self._processes = processes
         self._roads: defaultdict[tuple[str, str], Road] = defaultdict(Road)
         self._servers: list[asyncio.Server] = []
+        self._accepted: dict[asyncio.Future[None], asyncio.StreamWriter] = {}
 
     def listen(self, node: str, host: str, port: int) -> int:
         """Puts a proxy in front of the node at `host:port`; the port that the others are to use."""
@@ -107,8 +108,11 @@ class Network:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(LIMIT_SECONDS)
 
     async def _listen(self, node: str, host: str, port: int) -> int:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            await self._serve(node, (host, port), reader, writer)
+        def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            # Noted before any task runs for it: one that is cancelled before its first step closes nothing.
+            serving = asyncio.ensure_future(self._serve(node, (host, port), reader, writer))
+            self._accepted[serving] = writer
+            serving.add_done_callback(lambda done: self._accepted.pop(done).transport.abort())
 
         server = await asyncio.start_server(serve, host, 0)
         self._servers.append(server)
@@ -117,7 +121,7 @@ class Network:
     async def _close(self) -> None:
         for server in self._servers:
             server.close()
-        connections = [connection for road in self._roads.values() for connection in road.connections]
+        connections = list(self._accepted)
         for connection in connections:
             connection.cancel()
         await asyncio.gather(*connections, return_exceptions=True)

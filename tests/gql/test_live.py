@@ -235,6 +235,8 @@ async def test_a_run_during_which_its_rows_change_runs_again(api: Api, ada: Pers
     monkeypatch.setattr(api.engine, "_execute", execute_slowly)
     async with api.watch(STOCKS, caller=ada) as watching:
         await watching.until(lambda: watching.last["data"]["live"]["products"]["nodes"][0]["stock"] == 3)
+        await api.settle()
+        assert [result["data"]["live"]["products"]["nodes"][0]["stock"] for result in watching.results] == [0, 3]
 
 
 async def _followed(api: Api) -> None:

@@ -72,14 +72,16 @@ async def test_a_change_of_stock_wakes_whoever_shows_what_it_alters(api: Api, ad
     async with api.watch(f'subscription {{ live {{ product(id: "{product}") {{ {selection} }} }} }}', caller=ada) as watching:
         await api.data(ADJUST, {"id": product}, caller=ada)
         await watching.count(2)
+        assert watching.last["data"] != watching.results[0]["data"]
 
 
 async def test_a_list_is_woken_by_the_key_it_is_ordered_by_though_it_does_not_show_it(api: Api, ada: Person, product: str) -> None:
     other = (await api.data(CREATE, {"n": "Ale"}, caller=ada))["createProduct"]["id"]
     document = "subscription { live { products(first: 5, orderBy: STOCK, descending: true) { nodes { id } } } }"
     async with api.watch(document, caller=ada) as watching:
-        await api.data(ADJUST, {"id": other}, caller=ada)
-        await watching.until(lambda: watching.last["data"]["live"]["products"]["nodes"] == [{"id": other}, {"id": product}])
+        await api.data(ADJUST, {"id": product}, caller=ada)
+        await watching.until(lambda: watching.last["data"]["live"]["products"]["nodes"] == [{"id": product}, {"id": other}])
+        assert watching.results[0]["data"]["live"]["products"]["nodes"] == [{"id": other}, {"id": product}]
 
 
 @pytest.mark.parametrize(
