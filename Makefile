@@ -68,6 +68,10 @@ bench: .venv/.development ## print the benchmarks, each figure beside its baseli
 bench-live: .venv/.development ## print what the live engine promises in numbers (about 3 minutes; ARGS=fan-out for one)
 	$(BIN)/python -m bench.live $(ARGS)
 
+.PHONY: bench-business
+bench-business: .venv/.development ## print what much trade costs (half an hour; ARGS="tills sums" for a part, ARGS="--sales 100000" for less)
+	$(BIN)/python -m bench.business $(ARGS)
+
 SEED := 1
 MINUTES := 2
 .PHONY: soak

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from typing import Any
 
 _PING, _PONG = b'{"type":"ping"}', b'{"type":"pong"}'
+# RFC 6455, section 5.2: whole frames by their first byte.
+_TEXT, _CONTROL_PING, _CONTROL_PONG = 0x81, 0x89, 0x8A
 _MASK = b"\x00\x00\x00\x00"  # A client must mask; with zeros that changes nothing.
 # One for all: to be given a fresh one by each read costs more than the read.
 _BUFFER = bytearray(1 << 18)
@@ -29,9 +31,9 @@ class _Client:
         self.connection = connection
         self.rest = b""
 
-    def send(self, text: bytes) -> None:
+    def send(self, text: bytes, kind: int = _TEXT) -> None:
         size = len(text)
-        head = bytes((0x81, 0x80 | size)) if size < 126 else b"\x81\xfe" + size.to_bytes(2)
+        head = bytes((kind, 0x80 | size)) if size < 126 else bytes((kind, 0xFE)) + size.to_bytes(2)
         self.connection.sendall(head + _MASK + text)
 
     def frames(self) -> list[bytes]:
@@ -42,7 +44,11 @@ class _Client:
         data = self.rest + _VIEW[:size]
         found, at = [], 0
         while (end := _end_of_frame(data, at)) is not None:
-            found.append(data[end[0] : end[1]])
+            payload = data[end[0] : end[1]]
+            if data[at] == _CONTROL_PING:
+                self.send(payload, _CONTROL_PONG)
+            else:
+                found.append(payload)
             at = end[1]
         self.rest = data[at:]
         return found

@@ -6,6 +6,7 @@ its input with that port.
 """
 
 import asyncio
+import gc
 import json
 import socket
 import sys
@@ -24,7 +25,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from datastore.settings import Settings
 from gql.serving import bind
-from gql.websocket import SUBPROTOCOL, uvicorn_options
+from gql.websocket import PING_SECONDS, PONG_SECONDS, SUBPROTOCOL, uvicorn_options
 
 
 class Broadcaster:
@@ -68,7 +69,8 @@ class Broadcaster:
 
 async def serve(app: Starlette, listening: socket.socket) -> None:
     """Serves until the process is told to end."""
-    options = uvicorn_options(Settings(env="test"))
+    # Tillstream keeps its sockets alive by messages of its protocol; who has no such messages has uvicorn's control frames for it.
+    options = uvicorn_options(Settings(env="test")) | {"ws_ping_interval": PING_SECONDS, "ws_ping_timeout": PONG_SECONDS}
     config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=1, **options)
     await uvicorn.Server(config).serve(sockets=[listening])
 
@@ -85,6 +87,8 @@ async def answer_with_port(listening: socket.socket) -> None:
 async def main() -> None:
     """The bare server."""
     uri, database = sys.argv[1:]
+    gc.collect()
+    gc.freeze()  # as Tillstream does
     broadcaster, listening = Broadcaster(), bind("127.0.0.1", 0)
     async with AsyncMongoClient[dict[str, Any]](uri) as client:
         tasks = [asyncio.create_task(answer_with_port(listening)), asyncio.create_task(broadcaster.follow(client[database]["products"]))]

@@ -53,16 +53,17 @@ async def running_stack(*, max_live_per_user: int = 1_000) -> AsyncGenerator[Sta
             database = await Database.connect(settings.mongodb_uri or "", settings.mongodb_database)
             await migrate(database)
             await database.close()
-            async with _served(settings) as stack:
+            async with served(settings) as stack:
                 yield stack
 
 
 @asynccontextmanager
-async def _served(settings: Settings) -> AsyncGenerator[Stack, None]:
+async def served(settings: Settings, module: str = "gql.command") -> AsyncGenerator[Stack, None]:
+    """A server process on servers that run already; another program than ours, if it understands the same command."""
     with bind("127.0.0.1", 0) as listening:
         port = listening.getsockname()[1]
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "gql.command", "serve", "--fd", str(listening.fileno())),
+            *(sys.executable, "-m", module, "serve", "--fd", str(listening.fileno())),
             env=environment_of(settings) | {"TILLSTREAM_LOG_LEVEL": "WARNING"},
             pass_fds=[listening.fileno()],
         )

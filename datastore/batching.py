@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from datastore.database import Document
+from datastore.ids import prefix_of
 from datastore.legs import MAX_LEGS, Leg, Send, by_ids, fetch
 from datastore.tables import Row
 
@@ -18,10 +19,10 @@ class _ById:
 
     table: type[Row]
     owner: str | None
-    ids: list[str] = field(default_factory=list)
+    ids: dict[str, None] = field(default_factory=dict)
 
     def leg(self) -> Leg:
-        return by_ids(self.table.spec.name, self.owner, self.ids)
+        return by_ids(self.table.spec.name, self.owner, list(self.ids))
 
 
 @dataclass(slots=True)
@@ -59,25 +60,35 @@ class Batcher:
     async def get(self, table: type[Row], owner: str | None, id: str) -> Row | None:
         """The row with this id, if it is the owner's; from memory where the run has met it."""
         if (owner, id) not in self._rows:
-            await asyncio.shield(self._join(table, owner, id))
+            await asyncio.shield(self._join(table, owner, (id,)))
         return self._rows[owner, id]
+
+    async def get_all(self, table: type[Row], owner: str | None, ids: Sequence[str]) -> list[Row | None]:
+        """The rows with these ids, as `get` gives each."""
+        unknown = [id for id in ids if (owner, id) not in self._rows]
+        if unknown:
+            await asyncio.shield(self._join(table, owner, unknown))
+        return [self._rows[owner, id] for id in ids]
 
     def remember(self, owner: str | None, id: str, row: Row | None) -> None:
         """Take `row` as what is stored under `id` from now on: the run has just written it."""
         self._rows[owner, id] = row
+
+    def forget(self, table: type[Row]) -> None:
+        """Read rows of the table anew: the run has just written some, and cannot say which."""
+        self._rows = {key: row for key, row in self._rows.items() if prefix_of(key[1]) != table.spec.prefix}
 
     def met(self, owner: str | None, rows: Iterable[Row]) -> None:
         """Keep rows that a page read, unless newer ones are known."""
         for row in rows:
             self._rows.setdefault((owner, row.id), row)
 
-    def _join(self, table: type[Row], owner: str | None, id: str) -> asyncio.Future[list[Document]]:
+    def _join(self, table: type[Row], owner: str | None, ids: Iterable[str]) -> asyncio.Future[list[Document]]:
         if (table, owner) not in self._by_id:
             wanted = _ById(table, owner)
             self._by_id[table, owner] = wanted, self._wait(wanted)
         wanted, answer = self._by_id[table, owner]
-        if id not in wanted.ids:
-            wanted.ids.append(id)
+        wanted.ids.update(dict.fromkeys(ids))
         return answer
 
     def _wait(self, wanted: Leg | _ById) -> asyncio.Future[list[Document]]:

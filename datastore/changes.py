@@ -6,7 +6,7 @@ specification says (https://github.com/mongodb/specifications/blob/master/source
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from datastore.database import Database, Document, timestamp_of, version_from
 from datastore.errors import UnavailableError
 from datastore.schema import TABLES_BY_NAME
+from datastore.tailing import Answer, Tail
 from datastore.validators import FAREWELL
 from datastore.versions import BEGINNING, Version, version_of
 
@@ -100,7 +101,7 @@ class ChangeStream:
         self._await_ms = await_ms
         self._batch = batch
         self._stream: Any = None  # Motor's change stream, which datastore/database.py alone names.
-        self._request: asyncio.Future[Document | None] | None = None
+        self._tail: Tail | None = None
         self._start = BEGINNING
         self.position = BEGINNING
         """No change at or before this is still to come."""
@@ -131,6 +132,7 @@ class ChangeStream:
         # An empty first answer says how far it looked, but one step means nothing (see `_has_begun`); one that is not empty does not say.
         looked = time_of_token(self._stream.resume_token)
         self.position = looked if looked > start + 1 else start
+        self._tail = Tail(self._stream.delegate)
         return start
 
     async def next_batch(self) -> list[Change]:
@@ -147,47 +149,42 @@ class ChangeStream:
 
     async def poll(self) -> list[Change]:
         """The changes of the server's next answer, as in `next_batch`; none where none came for a while."""
-        event = await self._next_event()
-        events = [] if event is None else [event, *self._buffered()]
-        changes = [_change_of(event) for event in events]
-        if events or time_of_token(self._stream.resume_token) != self._start + 1 or await self._has_begun():
-            self._advance(events)
+        answer = await self._next_answer()
+        changes = [_change_of(event) for event in answer.events]
+        if answer.events or time_of_token(answer.token) != self._start + 1 or await self._has_begun():
+            self._advance(answer)
         return changes
 
     async def close(self) -> None:
         """Close the stream, if one is open; who waits for changes then gets a StreamLostError. Takes a second or two at the very most."""
         stream, self._stream = self._stream, None
-        request, self._request = self._request, None
-        if request is not None:
-            request.add_done_callback(_forget)
+        tail, self._tail = self._tail, None
+        if tail is not None:
+            tail.close()
         if stream is None:
             return
         # A server that can't be told to close the cursor closes it by itself.
         with suppress(PyMongoError, TimeoutError):
             async with asyncio.timeout(_CLOSING_SECONDS):
                 await stream.close()
-                if request is not None:
-                    await asyncio.wait([request])
+                if tail is not None:
+                    await tail.ended.wait()
 
-    async def _next_event(self) -> Document | None:
-        """The next event, or None where none came for a while."""
-        stream = self._stream
-        if stream is None:
+    async def _next_answer(self) -> Answer:
+        """The server's next answer, which is empty where no changes came for a while."""
+        if self._tail is None:
             raise StreamLostError("the change stream is not open")
-        if self._request is None:
-            self._request = asyncio.ensure_future(stream.try_next())
         try:
             async with asyncio.timeout(self._limit):
-                event: Document | None = await asyncio.shield(self._request)
+                answer = await self._tail.next()
         except TimeoutError as error:
             raise StreamLostError(f"the change stream has been silent for {self._limit:.1f} seconds") from error
         except (PyMongoError, BSONError) as error:
             # A value that Python has no room for (a date after the year 9999, say) ends this stream; a fresh one begins after it.
             raise _lost("the change stream has ended", error) from error
-        if self._stream is not stream or (event is None and not stream.alive):
+        if answer is None:
             raise StreamLostError("the change stream was closed")
-        self._request = None
-        return event
+        return answer
 
     async def _has_begun(self) -> bool:
         """Whether the server's clock has come to the moment that the stream begins at: an idle stream's token names it even before."""
@@ -195,24 +192,14 @@ class ChangeStream:
             return await self._database.ping() > self._start and self._stream is not None
         return False
 
-    def _buffered(self) -> list[Document]:
-        """The other events of the answer that the last one came in.
-
-        Only the driver's own cursor knows whether there are any; asking for one more would wait for the server where there is none.
-        """
-        stream = self._stream.delegate
-        events: list[Document] = []
-        while stream._cursor._has_next():  # noqa: SLF001  The driver offers no public way; tests hold that this one works.
-            events.append(stream.try_next())
-        return events
-
-    def _advance(self, events: Sequence[Document]) -> None:
+    def _advance(self, answer: Answer) -> None:
         """Note how far the stream has come."""
-        if not events:
-            reached = time_of_token(self._stream.resume_token)
+        if not answer.events:
+            reached = time_of_token(answer.token)
         else:
-            reached = version_from(events[-1]["clusterTime"])
-            if "txnNumber" in events[-1] and len(events) > _CERTAINLY_IN_ONE_BATCH:
+            last = answer.events[-1]
+            reached = version_from(last["clusterTime"])
+            if "txnNumber" in last and len(answer.events) > _CERTAINLY_IN_ONE_BATCH:
                 # The transaction may go on in the next answer.
                 reached = Version(reached - 1)
         self.position = max(self.position, reached)
@@ -276,9 +263,3 @@ def _lost(what: str, error: Exception) -> StreamLostError:
 def _changed_columns(update: Document) -> frozenset[str]:
     paths = [*update["updatedFields"], *update["removedFields"], *(array["field"] for array in update["truncatedArrays"])]
     return frozenset(path.split(".", 1)[0] for path in paths)
-
-
-def _forget(request: "asyncio.Future[Document | None]") -> None:
-    """Take the result of a request that nobody waits for any more, so that its error is not reported as overlooked."""
-    if not request.cancelled():
-        request.exception()

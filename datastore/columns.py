@@ -11,12 +11,14 @@ from datastore.tables import Row
 
 INT64_MIN, INT64_MAX = -(1 << 63), (1 << 63) - 1
 
-_KINDS: dict[type, str] = {str: "string", bool: "bool", int: "integer", datetime: "date"}
+_KINDS: dict[Any, str] = {str: "string", bool: "bool", int: "integer", datetime: "date", list[str]: "strings"}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One stored column. `kind` is string, integer (of 64 bits), bool or date (UTC, milliseconds); `choices` are all values it may have."""
+    """One stored column. `kind` is string, integer (of 64 bits), bool, date (UTC, milliseconds) or strings (a list of them, never null);
+    `choices` are all values it may have.
+    """
 
     name: str
     kind: str
@@ -42,16 +44,19 @@ def _column(table: type[Row], name: str, annotation: Any) -> Column:
     nullable = len(kinds) < len(choices)
     if len(kinds) == 1 and get_origin(kinds[0]) is Literal:
         return Column(_stored(name), "string", nullable, get_args(kinds[0]))
-    if len(kinds) != 1 or kinds[0] not in _KINDS:
+    if len(kinds) != 1 or kinds[0] not in _KINDS or (nullable and _KINDS[kinds[0]] == "strings"):
         raise TypeError(f"{table.spec.name}.{name}: no column can hold {annotation}")
     return Column(_stored(name), _KINDS[kinds[0]], nullable)
 
 
 def check_storable(value: object, path: str) -> None:
-    """Refuse what BSON cannot hold: an integer beyond 64 bits, text with half a surrogate pair.
+    """Refuse what BSON cannot hold: an integer beyond 64 bits, text with half a surrogate pair, either of them in a list.
 
     Raises InvalidInputError at `path`. NUL in a text is no problem.
     """
+    if isinstance(value, list):
+        for item in value:
+            check_storable(item, path)
     if isinstance(value, int) and not INT64_MIN <= value <= INT64_MAX:
         raise InvalidInputError.of(path, "this number is too large to be stored (64 bits)")
     if isinstance(value, str) and not value.isascii():
@@ -61,6 +66,7 @@ def check_storable(value: object, path: str) -> None:
             raise InvalidInputError.of(path, "this text holds half of a surrogate pair, which is no character") from None
 
 
+@cache
 def wire_name(column: str) -> str:
     """A column's name in the caller's words: `category_id` is `categoryId`, `name_key` is `name`, `price_minor` is `price`."""
     first, *others = column.removesuffix("_key").removesuffix("_minor").split("_")

@@ -22,7 +22,9 @@ from datastore.versions import Version, version_of
 Document = dict[str, Any]
 Session = AsyncIOMotorClientSession
 
-CODEC: CodecOptions[Document] = CodecOptions(document_class=dict, tz_aware=True, tzinfo=UTC)
+# The server cuts the message of a duplicate key off in the middle of a character, and the driver would refuse the whole reply for that.
+# What is stored is valid UTF-8, for that is all the driver sends, so nothing of a row is ever replaced.
+CODEC: CodecOptions[Document] = CodecOptions(document_class=dict, tz_aware=True, tzinfo=UTC, unicode_decode_error_handler="replace")
 MAJORITY: Document = {"w": "majority", "j": True}
 SERVER_SELECTION_MS = 5_000
 SOCKET_TIMEOUT_MS = 60_000

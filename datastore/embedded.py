@@ -92,6 +92,8 @@ async def embedded_mongod(
 def _mongod_arguments(replica_set: str, parameters: Mapping[str, str], ports: Sequence[int]) -> list[str]:
     settings = {
         "diagnosticDataCollectionEnabled": "false",  # a second's worth of statistics every second is of no use here
+        # What a killed process leaves open holds its rows, an account's next number among them, until then; by default a minute.
+        "transactionLifetimeLimitSeconds": "15",
         **parameters,
     }
     arguments = ["--replSet", replica_set, "--bind_ip", LOOPBACK, "--port", str(ports[0]), "--dbpath", "data", "--quiet"]

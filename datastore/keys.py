@@ -20,6 +20,9 @@ _FALSE, _TRUE = b"\x40\x00", b"\x40\x01"
 _DATE = b"\x50"
 _ABOVE_EVERY_TAG = b"\xff"
 
+# Of encoded values whose size is always the same, by their first byte.
+_SIZES = {_NULL: 1, _INTEGER: 9, _FALSE[:1]: 2, _DATE: 9}
+
 _END_OF_STRING = b"\x00\x01"
 _ESCAPED_NUL = b"\x00\xff"
 
@@ -74,8 +77,24 @@ def successor(key: bytes) -> bytes:
 
 def owner_of(low: bytes, high: bytes) -> bytes | None:
     """The encoded first value of the keys in `[low, high)`, where they all share one and it is a string (an owner's id); else None."""
-    if not low.startswith(_STRING):
-        return None
-    end = low.find(_END_OF_STRING)
-    owner = low[: end + len(_END_OF_STRING)]
-    return owner if end >= 0 and high <= beyond(owner) else None
+    return shared_head(low, high, 1) if low.startswith(_STRING) else None
+
+
+def shared_head(low: bytes, high: bytes, count: int) -> bytes | None:
+    """The encoded first `count` values of the keys in `[low, high)`, where they all share these; else None."""
+    end = 0
+    for _ in range(count):
+        end = _end_of_value(low, end)
+        if not 0 < end <= len(low):
+            return None
+    head = low[:end]
+    return head if high <= beyond(head) else None
+
+
+def _end_of_value(key: bytes, start: int) -> int:
+    """Where the encoded value that begins at `start` ends; 0 where none does."""
+    tag = key[start : start + 1]
+    if tag == _STRING:
+        end = key.find(_END_OF_STRING, start)
+        return end + len(_END_OF_STRING) if end > 0 else 0
+    return start + _SIZES[tag] if tag in _SIZES else 0

@@ -2,8 +2,9 @@
 
 A single leg is a `find` with its index as hint. Several are one `aggregate` whose further legs are `$unionWith` stages. There is no hint
 for those, so each leg sorts by *all* keys of its index: any other index would need a blocking sort, which loses against an ordered scan
-in the planner's trial. A filter with `$or` needs its hint all the same (of an `$or` the planner tries but ten plans), so it comes first,
-and but once in a command.
+in the planner's trial. A filter with `$or` needs its hint all the same (of an `$or` the planner tries but ten plans), and so does one that
+asks a list for several texts, at once or through a sieve (where rows with all of them are rare, a trial finds none by any index). Such a
+leg comes first, and but once in a command.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -21,6 +22,14 @@ _LEG = "#"
 
 
 @dataclass(frozen=True, slots=True)
+class Sieve:
+    """What keeps only some of the rows that a scan comes to, and how many of them it may come to."""
+
+    examined: int
+    filter: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Leg:
     """The first `limit` rows of `table` that match, in the order of its index."""
 
@@ -29,11 +38,12 @@ class Leg:
     filter: Mapping[str, Any]
     sort: Mapping[str, int]
     limit: int
+    sieve: Sieve | None = None
 
     @property
     def needs_hint(self) -> bool:
         """Whether the planner may miss the index where it is not told."""
-        return "$or" in self.filter
+        return "$or" in self.filter or "$nor" in self.filter or self.sieve is not None
 
 
 def by_ids(table: str, owner: str | None, ids: Sequence[str]) -> Leg:
@@ -64,7 +74,7 @@ async def fetch(legs: Sequence[Leg], send: Send, end_cursor: Send | None = None)
 
 
 def _command(legs: Sequence[Leg], missing: Sequence[int], answers: Sequence[Sequence[Document]]) -> Document:
-    if len(missing) == 1:
+    if len(missing) == 1 and legs[missing[0]].sieve is None:
         return _find(legs[missing[0]], len(answers[missing[0]]))
     stages = [_stages(legs[number], len(answers[number]), number) for number in missing]
     unions = [{"$unionWith": {"coll": legs[number].table, "pipeline": stage}} for number, stage in zip(missing, stages, strict=True)]
@@ -79,5 +89,6 @@ def _find(leg: Leg, skip: int) -> Document:
 
 
 def _stages(leg: Leg, skip: int, number: int) -> list[Document]:
+    sieved: list[Document] = [{"$limit": leg.sieve.examined}, {"$match": leg.sieve.filter}] if leg.sieve else []
     skipping = [{"$skip": skip}] if skip else []
-    return [{"$match": leg.filter}, {"$sort": leg.sort}, *skipping, {"$limit": leg.limit - skip}, {"$addFields": {_LEG: number}}]
+    return [{"$match": leg.filter}, {"$sort": leg.sort}, *sieved, *skipping, {"$limit": leg.limit - skip}, {"$addFields": {_LEG: number}}]

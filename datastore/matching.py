@@ -10,7 +10,7 @@ either (`ReadSet.columns_used`). A change of the hidden `guard` column alone (ho
 nothing that can be read.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -19,6 +19,8 @@ from datastore.changes import Change
 from datastore.holders import Several, gather, hold, release
 from datastore.intervals import IntervalTree
 from datastore.keys import beyond, encode_value, owner_of, successor
+from datastore.listed_keys import Entries, ListTrees, Texts, texts_of
+from datastore.paging import list_key
 from datastore.read_set import Interval, ReadSet
 from datastore.schema import TABLES_BY_NAME
 from datastore.tables import Policy
@@ -55,7 +57,7 @@ class Matcher(Generic[K]):
         # By key and table: the only columns of rows seen that matter, where that is known.
         self._narrowed: dict[K, dict[str, frozenset[str]]] = {}
         # By table, encoded owner (None: not of one owner), and index.
-        self._scanned: dict[str, dict[bytes | None, dict[str, IntervalTree[K]]]] = {}
+        self._scanned: dict[str, dict[bytes | None, dict[str, IntervalTree[K] | ListTrees[K]]]] = {}
 
     def __len__(self) -> int:
         return len(self._registered)
@@ -76,9 +78,7 @@ class Matcher(Generic[K]):
         for id in read_set.seen:
             self._seen[id] = hold(self._seen.get(id), key)
         for interval in intervals:
-            owners = self._scanned.setdefault(interval.table, {})
-            trees = owners.setdefault(_partition(interval), {})
-            trees.setdefault(interval.index, IntervalTree()).add(interval.low, interval.high, key)
+            self._hold(interval, key)
 
     def unregister(self, key: K) -> None:
         """Forget what is registered under `key`, if anything is."""
@@ -103,6 +103,11 @@ class Matcher(Generic[K]):
             keys = _RowKeys(change.row)
             for owner in {keys.owner(), None}:
                 for index, tree in owners.get(owner, {}).items():
+                    if isinstance(tree, ListTrees):
+                        entries = keys.entries(change.table, index)
+                        if entries is not None:
+                            tree.overlapping(entries, found)
+                        continue
                     place = keys.place(change.table, index)
                     if place is not None:
                         tree.overlapping(*place, found)
@@ -123,11 +128,25 @@ class Matcher(Generic[K]):
             if columns is not None and columns.isdisjoint(change.fields):
                 found.discard(key)
 
+    def _hold(self, interval: Interval, key: K) -> None:
+        trees = self._scanned.setdefault(interval.table, {}).setdefault(_partition(interval), {})
+        tree = trees.get(interval.index)
+        if tree is None:
+            list_at = _columns(interval.table, interval.index).list_at
+            tree = trees[interval.index] = IntervalTree() if list_at is None else ListTrees(list_at + 1)
+        if isinstance(tree, ListTrees):
+            tree.add(interval, key)
+        else:
+            tree.add(interval.low, interval.high, key)
+
     def _discard(self, interval: Interval, key: K) -> None:
         owners = self._scanned[interval.table]
         owner = _partition(interval)
         tree = owners[owner][interval.index]
-        tree.discard(interval.low, interval.high, key)
+        if isinstance(tree, ListTrees):
+            tree.discard(interval, key)
+        else:
+            tree.discard(interval.low, interval.high, key)
         # An owner who watches nothing any more leaves nothing behind.
         if not tree:
             del owners[owner][interval.index]
@@ -144,13 +163,17 @@ class _Columns:
     """A row without an owner is nobody's."""
     required: tuple[str, ...]
     """A row in which one of these is null is not in the index."""
+    list_at: int | None
+    """Which of them is a list, if one is."""
 
 
 @cache
 def _columns(table: str, index: str) -> _Columns:
     spec = TABLES_BY_NAME[table].spec
     declared = spec.by_name[index]
-    return _Columns(spec.stored_keys(declared), spec.policy is Policy.ACCOUNT, declared.keys if declared.unique else ())
+    stored, listed = spec.stored_keys(declared), list_key(TABLES_BY_NAME[table], declared)
+    list_at = None if listed is None else stored.index(listed)
+    return _Columns(stored, spec.policy is Policy.ACCOUNT, declared.keys if declared.unique else (), list_at)
 
 
 class _RowKeys:
@@ -159,6 +182,7 @@ class _RowKeys:
     def __init__(self, row: Mapping[str, Any]) -> None:
         self._row = row
         self._encoded: dict[str, bytes] = {}
+        self._texts: dict[str, Texts] = {}
 
     def owner(self) -> bytes | None:
         """The encoded owner; None where there is none."""
@@ -166,6 +190,9 @@ class _RowKeys:
 
     def lies_in(self, interval: Interval) -> bool:
         """Whether the row lies, or could lie, in the interval."""
+        if _columns(interval.table, interval.index).list_at is not None:
+            entries = self.entries(interval.table, interval.index)
+            return entries is not None and entries.lies_in(interval)
         place = self.place(interval.table, interval.index)
         return place is not None and max(place[0], interval.low) < min(place[1], interval.high)
 
@@ -180,13 +207,30 @@ class _RowKeys:
             return None
         if any(self._row.get(name) is None for name in columns.required):
             return None
+        key, complete = self._encoded_key(columns.stored)
+        return key, successor(key) if complete else beyond(key)
+
+    def entries(self, table: str, index: str) -> Entries | None:
+        """The keys that the row has in an index over a list; None where it is not in the index."""
+        columns = _columns(table, index)
+        at = columns.list_at
+        if at is None or (columns.owned and self.owner() is None):
+            return None
+        head, tail = self._encoded_key(columns.stored[:at]), self._encoded_key(columns.stored[at + 1 :])
+        name = columns.stored[at]
+        if name not in self._texts:
+            self._texts[name] = texts_of(self._row.get(name))
+        return Entries(head, self._texts[name], tail)
+
+    def _encoded_key(self, names: Sequence[str]) -> tuple[bytes, bool]:
+        """These columns encoded, and whether that is all of them: it ends before a value of a type that no column of ours has."""
         key = b""
-        for name in columns.stored:
+        for name in names:
             try:
                 key += self._encode(name)
             except (TypeError, ValueError, OverflowError):
-                return key, beyond(key)
-        return key, successor(key)
+                return key, False
+        return key, True
 
     def _encode(self, name: str) -> bytes:
         encoded = self._encoded.get(name)

@@ -1,7 +1,7 @@
 """Brings a database to what the tables declare: collections, validators, indexes.
 
 Online, idempotent, and safe to run from two processes at once. Everything is looked at first: where rows that exist would not fit, nothing
-is changed.
+is changed. Rows that are older than a column are given it where that is possible (`datastore/filling.py`).
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,6 +11,7 @@ from typing import Any, Final
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from datastore.database import MAJORITY, Database, Document
+from datastore.filling import fill, lacking
 from datastore.schema import TABLES
 from datastore.tables import Index, Row
 from datastore.validators import INDEX_NAME, check_declarations, index_document, validator_of
@@ -46,6 +47,8 @@ class _Plan:
     table: type[Row]
     create: bool = False
     validate: bool = False
+    filled: list[str] = field(default_factory=list)
+    """Columns that rows may lack and are to be given."""
     missing: list[Index] = field(default_factory=list)
     changed: list[Index] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
@@ -81,11 +84,13 @@ async def _plan(database: Database, table: type[Row], existing: dict[str, Docume
     if name not in existing:
         return _Plan(table, create=True, missing=list(declared))
     stored = await _indexes(database, name)
+    validator = existing[name].get("validator")
     missing = [index for index in declared if index.name not in stored]
     wanted_keys = [list(index_document(table, index)["key"]) for index in missing]
     return _Plan(
         table,
-        validate=existing[name].get("validator") != validator_of(table),
+        validate=validator != validator_of(table),
+        filled=lacking(table, validator),
         missing=missing,
         changed=[index for index in declared if index.name in stored and not _same(stored[index.name], index_document(table, index))],
         dropped=[index for index in stored if _is_ours(index) and index not in table.spec.by_name],
@@ -119,7 +124,10 @@ async def _problems(database: Database, plan: _Plan) -> list[str]:
 
 
 async def _misfits(database: Database, plan: _Plan) -> list[str]:
-    stages: list[Document] = [{"$match": {"$nor": [validator_of(plan.table)]}}, {"$project": {"ids": ["$_id"], "count": {"$literal": 1}}}]
+    stages: list[Document] = [
+        {"$match": {"$nor": [validator_of(plan.table, plan.filled)]}},
+        {"$project": {"ids": ["$_id"], "count": {"$literal": 1}}},
+    ]
     count, ids = await _offenders(database, plan.name, stages)
     return [f"{plan.name}: {count} rows do not fit the table's columns: {_listed(ids, count)}"] if count else []
 
@@ -156,13 +164,26 @@ async def _apply(database: Database, plan: _Plan) -> list[str]:
     lines = []
     if plan.create and await _tolerant(database, _NAMESPACE_EXISTS, {"create": plan.name, "validator": validator_of(plan.table)}):
         lines.append(f"{plan.name}: collection made")
-    if plan.validate and await _tolerant(database, None, {"collMod": plan.name, "validator": validator_of(plan.table)}):
-        lines.append(f"{plan.name}: validator changed")
+    if plan.validate:
+        lines += await _validate(database, plan)
     # Dropped first: one that was only renamed has the keys of one that is to be made.
     for name in [*plan.dropped, *(index.name for index in plan.changed)]:
         if await _tolerant(database, _INDEX_NOT_FOUND, {"dropIndexes": plan.name, "index": name}):
             lines += [f"{plan.name}: index {name} dropped"]
     return lines + await _make_indexes(database, plan)
+
+
+async def _validate(database: Database, plan: _Plan) -> list[str]:
+    """Fill before the columns are demanded, so that what others change meanwhile is not refused; and once more what they made meanwhile."""
+    filled = 0
+    if plan.filled:
+        await _tolerant(database, None, {"collMod": plan.name, "validator": validator_of(plan.table, plan.filled)})
+        filled += await fill(database, plan.table, plan.filled)
+    await _tolerant(database, None, {"collMod": plan.name, "validator": validator_of(plan.table)})
+    if plan.filled:
+        filled += await fill(database, plan.table, plan.filled)
+    given = [f"{plan.name}: {filled} rows given {', '.join(plan.filled)}"] if filled else []
+    return [*given, f"{plan.name}: validator changed"]
 
 
 async def _make_indexes(database: Database, plan: _Plan) -> list[str]:

@@ -7,12 +7,13 @@ before it shifts it (https://use-the-index-luke.com/no-offset).
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any, Final
+from functools import cache
+from typing import Any, Final, Self
 
 from datastore.columns import check_storable, columns_of, wire_name
 from datastore.errors import InvalidInputError
 from datastore.keys import KeyValue, encode_key, prefix_interval, successor
-from datastore.legs import Leg
+from datastore.legs import Leg, Sieve
 from datastore.read_set import Interval
 from datastore.tables import Index, Row
 
@@ -33,6 +34,8 @@ class Scan:
     """A part of one index: equality on its first keys, at most a half-open range `[low, high)` on the next, in either direction.
 
     `owner` is the account, None on a table that has none. `after` holds the values of all keys behind `equals` of the row to begin behind.
+    Where one of the index's keys is a list, `equals` holds one text of it, and `also` others that a row's list must have too, in order.
+    Which of them all is the one in `equals` changes nothing of the list that is read, nor of its cursors.
     """
 
     table: type[Row]
@@ -43,6 +46,7 @@ class Scan:
     low: KeyValue | Unbounded = UNBOUNDED
     high: KeyValue | Unbounded = UNBOUNDED
     after: tuple[KeyValue, ...] | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def stored_keys(self) -> tuple[str, ...]:
@@ -60,9 +64,35 @@ class Scan:
         return self.stored_keys[len(self.prefix) :]
 
     @property
+    def texts(self) -> tuple[str, ...]:
+        """All that a row's list must have, in order; empty where no key of the index is a list."""
+        place = self._list_place
+        return () if place is None else tuple(sorted([str(self.equals[place]), *self.also]))
+
+    def by_text(self, text: str) -> "Scan":
+        """The same rows in the same order, read by another one of their texts."""
+        place = self._list_place
+        if place is None or text not in self.texts:
+            raise ValueError(f"{text!r} is not among {self.texts}")
+        equals = (*self.equals[:place], text, *self.equals[place + 1 :])
+        return replace(self, equals=equals, also=tuple(other for other in self.texts if other != text))
+
+    @property
     def context(self) -> bytes:
         """What a cursor of this list is bound to."""
-        return encode_key([self.table.spec.name, self.index.name, *self.stored_keys, self.descending, len(self.prefix), *self.prefix])
+        first = self if self._list_place is None else self.by_text(self.texts[0])
+        of = [self.table.spec.name, self.index.name, *self.stored_keys, self.descending, len(self.prefix), *first.prefix, *first.also]
+        return encode_key(of)
+
+    @property
+    def _list_place(self) -> int | None:
+        """Where in `equals` the text of the index's list stands."""
+        name = list_key(self.table, self.index)
+        return None if name is None else self.index.keys.index(name)
+
+    def behind(self, row: Row) -> Self:
+        """The rest of the scan, behind a row of it."""
+        return replace(self, after=tuple(getattr(row, "id" if name == "_id" else name) for name in self.free_keys))
 
     def bounds(self) -> tuple[bytes, bytes]:
         """The encoded keys `[low, high)` that the scan covers when it is not cut short; empty where `low >= high`."""
@@ -80,20 +110,34 @@ class Scan:
         """What was scanned: up to and including the key of the document `last`, or, where that is None, to the end."""
         low, high = self.bounds()
         if last is not None:
-            key = encode_key([last[name] for name in self.stored_keys])
+            key = encode_key([*self.prefix, *(last[name] for name in self.free_keys)])
             low, high = (key, high) if self.descending else (low, successor(key))
-        return Interval(self.table.spec.name, self.index.name, low, high)
+        return Interval(self.table.spec.name, self.index.name, low, high, self.also)
 
-    def leg(self, limit: int) -> Leg | None:
-        """The read of the first `limit` rows, or None where no row can be in it."""
+    def leg(self, limit: int, examined: int | None = None) -> Leg | None:
+        """The read of the first `limit` rows, or None where no row can be in it.
+
+        With `examined`, it looks for those that have the texts in `also` among so many rows only.
+        """
         low, high = self.bounds()
         if low >= high:
             return None
-        order = dict.fromkeys(self.stored_keys, -1 if self.descending else 1)
-        return Leg(self.table.spec.name, self.index.name, self._filter(), order, limit)
+        # An order by a list would be by the least of its texts, not by the one that was asked for.
+        order = {name: -1 if self.descending else 1 for name in self.stored_keys if name != list_key(self.table, self.index)}
+        if examined is None:
+            return Leg(self.table.spec.name, self.index.name, self.condition() | self._having(), order, limit)
+        return Leg(self.table.spec.name, self.index.name, self.condition(), order, limit, Sieve(examined, self._having()))
 
-    def _filter(self) -> dict[str, Any]:
-        """Every value stands under an operator, so that none can be one."""
+    def _having(self) -> dict[str, Any]:
+        """That a row's list has what is in `also`.
+
+        Said so that the planner cannot take the bounds of the scan from it: those are the text's that `equals` holds.
+        """
+        listed = list_key(self.table, self.index)
+        return {"$nor": [{listed: {"$ne": text}} for text in self.also]} if self.also else {}
+
+    def condition(self) -> dict[str, Any]:
+        """What all rows match that the index is read for: all but `also`. Every value stands under an operator, so that none can be one."""
         fixed: dict[str, Any] = {name: {"$eq": value} for name, value in zip(self.stored_keys, self.prefix, strict=False)}
         for name, condition in index_presence(self.table, self.index).items():
             fixed[name] = {**fixed.get(name, {}), **condition}
@@ -139,20 +183,27 @@ def index_presence(table: type[Row], index: Index) -> dict[str, dict[str, str]]:
     return {column.name: {"$type": _TYPE_OF_KIND[column.kind]} for column in nullable}
 
 
+@cache
+def list_key(table: type[Row], index: Index) -> str | None:
+    """The one key of an index that is a list, so that a row stands in it once for each text; None where it has none."""
+    return next((key for key in index.keys if columns_of(table)[key].kind == "strings"), None)
+
+
 def scan_of(
     table: type[Row],
     index: str,
     owner: str | None,
     equals: Sequence[KeyValue],
     *,
+    also: Sequence[str] = (),
     descending: bool = False,
     low: KeyValue | Unbounded = UNBOUNDED,
     high: KeyValue | Unbounded = UNBOUNDED,
 ) -> Scan:
     """The scan that was asked for.
 
-    Raises KeyError for an index that is not declared, TypeError for more values than it has keys, and InvalidInputError for a value that no
-    stored row can have.
+    Raises KeyError for an index that is not declared, TypeError for more values than it has keys or none for its list (a row would come
+    more than once), and InvalidInputError for a value that no stored row can have.
     """
     declared = table.spec.by_name[index]
     values = [*equals, *(bound for bound in (low, high) if bound is not UNBOUNDED)]
@@ -162,7 +213,22 @@ def scan_of(
         check_storable(value, wire_name(name))
     for value in values[len(equals) :]:
         check_storable(value, wire_name(declared.keys[len(equals)]))
-    return Scan(table, declared, owner, tuple(equals), descending, low, high)
+    return Scan(table, declared, owner, tuple(equals), descending, low, high, also=_also(table, declared, equals, also))
+
+
+def _also(table: type[Row], index: Index, equals: Sequence[KeyValue], also: Sequence[str]) -> tuple[str, ...]:
+    """The other texts that a list must have, each once and in order, so that the same search is the same list."""
+    name = list_key(table, index)
+    if name is None:
+        if also:
+            raise TypeError(f"{table.spec.name}.{index.name} has no list that could have {also} too")
+        return ()
+    given = dict(zip(index.keys, equals, strict=False)).get(name)
+    if not isinstance(given, str):
+        raise TypeError(f"{table.spec.name}.{index.name} is read by one text of {name}, not by {given!r}")
+    for text in also:
+        check_storable(text, wire_name(name))
+    return tuple(sorted({*also} - {given}))
 
 
 def check_first(first: int, most: int) -> None:

@@ -9,12 +9,16 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """The keys `[low, high)` of one index, in the encoding of `datastore/keys.py`, over all its stored keys (owner and `_id` included)."""
+    """The keys `[low, high)` of one index, in the encoding of `datastore/keys.py`, over all its stored keys (owner and `_id` included).
+
+    Of an index over a list, only the rows whose list has all of `also` too were read.
+    """
 
     table: str
     index: str
     low: bytes
     high: bytes
+    also: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

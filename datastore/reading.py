@@ -15,7 +15,9 @@ from datastore.cursors import Cursors
 from datastore.database import Database, Document, SnapshotLostError, timestamp_of, version_from
 from datastore.ids import prefix_of
 from datastore.keys import KeyValue
+from datastore.legs import Leg
 from datastore.paging import UNBOUNDED, Scan, Unbounded, check_first, scan_of
+from datastore.rarest import READ_LIMIT_MS, check_all_examined, rarest_first
 from datastore.read_set import ReadSet
 from datastore.schema import TABLES_BY_PREFIX
 from datastore.scope import Scope
@@ -32,7 +34,6 @@ MAX_FIRST: Final = 100
 MAX_LISTED: Final = 1000
 """Rows of identity in one list."""
 
-READ_LIMIT_MS: Final = 10_000
 _OPENING_TRIES: Final = 3
 
 
@@ -77,13 +78,18 @@ class Snapshot:
         return cast("AnyRow | None", await self._batcher.get(table, owner, id))
 
     async def scan(self, scan: Scan, limit: int) -> list[Document]:
-        """The documents of the first `limit` rows of a scan; what was scanned and seen is recorded."""
-        leg = scan.leg(limit)
-        if leg is None:
+        """The documents of the first `limit` rows of a scan; what was scanned and seen is recorded.
+
+        Raises TooComplexError where too many rows would have to be looked at for them.
+        """
+        if scan.leg(limit) is None:
             return []
-        documents = await self._batcher.fetch(leg)
+        scan, examined = await rarest_first(scan, self._database.read)
+        documents = await self._batcher.fetch(cast("Leg", scan.leg(limit, examined)))
         self.read_set.scanned(scan.interval(documents[-1] if len(documents) == limit else None))
         self.read_set.seen.update(document["_id"] for document in documents)
+        if examined is not None and len(documents) < limit:
+            await check_all_examined(scan, examined, self._send)
         return documents
 
     def rows(self, scan: Scan, table: type[AnyRow], documents: Sequence[Document]) -> tuple[AnyRow, ...]:
@@ -166,13 +172,18 @@ class Reader:
         scan = unique_scan(self._noted(table), index, self.scope.account_id, keys)
         return await _find(self.snapshot, table, scan)
 
-    async def page(
+    async def find_all(self, table: type[Owned], index: str, keys: Sequence[Sequence[KeyValue]]) -> list[Owned | None]:
+        """For each of many keys what `find` gives, with few commands."""
+        return list(await asyncio.gather(*(self.find(table, index, *each) for each in keys)))
+
+    async def page(  # noqa: PLR0913  # all that there is to say of a list
         self,
         table: type[Owned],
         index: str,
         equals: Sequence[KeyValue],
         *,
         first: int,
+        also: Sequence[str] = (),
         after: str | None = None,
         descending: bool = False,
         low: KeyValue | Unbounded = UNBOUNDED,
@@ -180,11 +191,13 @@ class Reader:
     ) -> Page[Owned]:
         """The account's first rows behind the cursor `after` whose first keys in an index are `equals`, in the order of its other keys.
 
-        On the first key behind `equals` the rows can be narrowed to the half-open range `[low, high)`. Raises InvalidInputError for a
-        `first` outside 1 to 100 and for a cursor that is not of this very list.
+        On the first key behind `equals` the rows can be narrowed to the half-open range `[low, high)`. Where a key of the index is a list,
+        `equals` names one text of it, and `also` others that a row must have too. Raises InvalidInputError for a `first` outside 1 to 100
+        and for a cursor that is not of this very list.
         """
         check_first(first, MAX_FIRST)
-        scan = scan_of(self._noted(table), index, self.scope.account_id, equals, descending=descending, low=low, high=high)
+        noted = self._noted(table)
+        scan = scan_of(noted, index, self.scope.account_id, equals, also=also, descending=descending, low=low, high=high)
         scan = behind(scan, after, self._cursors)
         documents = await self.snapshot.scan(scan, first + 1)
         return page_of(scan, self.snapshot.rows(scan, table, documents), documents, first, self._cursors)

@@ -3,23 +3,46 @@
 `owner` is the account, None on tables that belong to none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from datastore.columns import columns_of, wire_name
+from datastore.columns import columns_of
 from datastore.database import Document
-from datastore.errors import ConflictError, NotFoundError
+from datastore.errors import ConflictError
 from datastore.ids import prefix_of
-from datastore.schema import TABLES_BY_NAME
+from datastore.references import belonging, check_changeable, hold_references
 from datastore.tables import Row
 from datastore.transactions import Transaction
 from datastore.validation import fields_of, validated
-from datastore.validators import FAREWELL, GUARD
+from datastore.validators import FAREWELL
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
+MOST_AT_ONCE: Final = 1000
+"""Rows in one command."""
+
+MOST_BYTES_AT_ONCE: Final = 8 << 20
+"""Of rows in one command: a command may have 16 MB in all."""
+
 _KEPT_BY_WRITER = {"id", "account_id", "created_at", "updated_at"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Change(Generic[AnyRow]):
+    """What a row becomes; `columns` are those that differ, the time of the change left out."""
+
+    row: AnyRow
+    fresh: AnyRow
+    document: Document
+    size: int
+    columns: Collection[str]
+
+    def statement(self, owner: str | None) -> Document:
+        """The update of the one row, if it is as it was read."""
+        query = {"_id": {"$eq": self.row.id}, **belonging(owner), "updated_at": {"$eq": self.row.updated_at}}
+        return {"q": query, "u": {"$set": {name: self.document[name] for name in (*self.columns, "updated_at")}}}
 
 
 async def get_row(transaction: Transaction, owner: str | None, table: type[Row], id: str) -> Row | None:
@@ -31,14 +54,23 @@ async def get_row(transaction: Transaction, owner: str | None, table: type[Row],
 
 async def insert_row(transaction: Transaction, owner: str | None, row: AnyRow) -> AnyRow:
     """Store a new row. Raises InvalidInputError, ConflictError (unique), NotFoundError (a reference)."""
-    table = type(row)
-    if prefix_of(row.id) != table.spec.prefix:
-        raise ValueError(f"{row.id!r} is no id of {table.spec.name}")
-    row, document = validated(table, fields_of(row))
-    await _hold_references(transaction, owner, table, document, {reference.column for reference in table.spec.references})
-    await transaction.write(table, {"insert": table.spec.name, "documents": [document]})
-    _written(transaction, owner, row.id, row)
-    return row
+    return (await insert_rows(transaction, owner, [row]))[0]
+
+
+async def insert_rows(transaction: Transaction, owner: str | None, rows: Sequence[AnyRow]) -> tuple[AnyRow, ...]:
+    """Store new rows of one table. Raises as `insert_row` does."""
+    if not rows:
+        return ()
+    table = table_of(rows)
+    checked = [validated(table, fields_of(row)) for row in rows]
+    referring = {reference.column for reference in table.spec.references}
+    await hold_references(transaction, owner, table, [(document, referring) for _, document, _ in checked])
+    for portion in _portions([(document, size) for _, document, size in checked]):
+        await transaction.write(table, {"insert": table.spec.name, "documents": portion})
+    stored = tuple(row for row, _, _ in checked)
+    for row in stored:
+        _written(transaction, owner, row.id, row)
+    return stored
 
 
 async def update_row(transaction: Transaction, owner: str | None, row: AnyRow, changes: Mapping[str, Any]) -> AnyRow:
@@ -46,29 +78,39 @@ async def update_row(transaction: Transaction, owner: str | None, row: AnyRow, c
 
     Raises ConflictError where the row is no longer as `row` says, else as `insert_row`.
     """
-    table = type(row)
-    unknown = changes.keys() - (table.model_fields.keys() - _KEPT_BY_WRITER)
-    if unknown:
-        raise TypeError(f"{table.spec.name} has no column {', '.join(sorted(unknown))} to be changed")
-    stored = row.to_document()
-    _, document = validated(table, {**fields_of(row), **changes})
-    changed = {name for name, value in document.items() if value != stored[name]}
-    if not changed:
-        return row
-    # Strictly later, so that no two states of a row share it: it is what tells whether the row is still as it was read.
-    later = max(transaction.now, row.updated_at + timedelta(milliseconds=1))
-    fresh, document = validated(table, {**fields_of(row), **changes, "updated_at": later})
-    await _hold_references(transaction, owner, table, document, changed)
-    values = {name: document[name] for name in changed | {"updated_at"}}
-    if not await _update(transaction, owner, table, row.id, {"updated_at": {"$eq": row.updated_at}}, {"$set": values}):
-        raise ConflictError(f"This {table.spec.noun} was changed or deleted meanwhile. Read it again.")
-    _written(transaction, owner, row.id, fresh)
-    return fresh
+    return (await update_rows(transaction, owner, [(row, changes)]))[0]
+
+
+async def update_rows(
+    transaction: Transaction, owner: str | None, changes: Sequence[tuple[AnyRow, Mapping[str, Any]]]
+) -> tuple[AnyRow, ...]:
+    """Change columns of several rows of one table, each but once. As `update_row`; ConflictError where one is no longer as it was read."""
+    if not changes:
+        return ()
+    table = table_of([row for row, _ in changes])
+    check_changeable(table)
+    if len({row.id for row, _ in changes}) < len(changes):
+        raise ValueError(f"a row of {table.spec.name} is to be changed twice in one command")
+    changed = [_changed(transaction, table, row, columns) for row, columns in changes]
+    written = [change for change in changed if change.columns]
+    await hold_references(transaction, owner, table, [(change.document, change.columns) for change in written])
+    matched = 0
+    for portion in _portions([(change.statement(owner), change.size) for change in written]):
+        matched += await transaction.write(table, {"update": table.spec.name, "updates": portion})
+    if matched < len(written):
+        conflict = ConflictError(f"This {table.spec.noun} was changed or deleted meanwhile. Read it again.")
+        if matched:
+            transaction.fail(conflict)
+        raise conflict
+    for change in written:
+        _written(transaction, owner, change.row.id, change.fresh)
+    return tuple(change.fresh for change in changed)
 
 
 async def increment_row(transaction: Transaction, owner: str | None, row: AnyRow, deltas: Mapping[str, int]) -> AnyRow:
     """Add to integer columns of the row as it is now, however old `row` is. Raises as `update_row` does."""
     table = type(row)
+    check_changeable(table)
     columns = columns_of(table)
     if any(name not in columns or columns[name].kind != "integer" for name in deltas):
         raise TypeError(f"{table.spec.name}: {', '.join(deltas)} cannot be counted up")
@@ -78,21 +120,10 @@ async def increment_row(transaction: Transaction, owner: str | None, row: AnyRow
     return await update_row(transaction, owner, current, {name: getattr(current, name) + delta for name, delta in deltas.items()})
 
 
-async def guard_row(transaction: Transaction, owner: str | None, table: type[Row], id: str) -> None:
-    """Serialise with every other transaction that writes or guards the row, without changing it.
-
-    What cannot be serialised is run again, then on a newer snapshot. Raises ConflictError where the row is gone.
-    """
-    if id in transaction.held:
-        return
-    if not await _update(transaction, owner, table, id, {}, {"$inc": {GUARD: 1}}):
-        raise ConflictError(f"This {table.spec.noun} was deleted meanwhile.")
-    transaction.held.add(id)
-
-
 async def delete_rows(transaction: Transaction, owner: str | None, table: type[Row], ids: list[str]) -> int:
     """Delete rows, whatever refers to them; how many there were. Those that are followed say whose they were first."""
-    query = {"_id": {"$in": ids}, **_belonging(owner)}
+    check_changeable(table)
+    query = {"_id": {"$in": ids}, **belonging(owner)}
     if owner is not None and table.spec.followed:
         farewell = {"q": query, "u": {"$set": {FAREWELL: owner}}, "multi": True}
         await transaction.write(table, {"update": table.spec.name, "updates": [farewell]})
@@ -102,28 +133,41 @@ async def delete_rows(transaction: Transaction, owner: str | None, table: type[R
     return deleted
 
 
-async def _update(
-    transaction: Transaction, owner: str | None, table: type[Row], id: str, expected: Mapping[str, Any], change: Document
-) -> bool:
-    """Change one row if it is as expected; whether it was."""
-    query = {"_id": {"$eq": id}, **_belonging(owner), **expected}
-    return await transaction.write(table, {"update": table.spec.name, "updates": [{"q": query, "u": change}]}) == 1
+def table_of(rows: Sequence[AnyRow]) -> type[AnyRow]:
+    """The one table of all rows. Raises TypeError where there are more, ValueError where a row's id is not one of its table."""
+    table = type(rows[0])
+    for row in rows:
+        if type(row) is not table:
+            raise TypeError(f"one command writes one table: {table.spec.name} and {row.spec.name} are two")
+        if prefix_of(row.id) != table.spec.prefix:
+            raise ValueError(f"{row.id!r} is no id of {table.spec.name}")
+    return table
 
 
-async def _hold_references(transaction: Transaction, owner: str | None, table: type[Row], document: Document, columns: set[str]) -> None:
-    """Make sure that what these columns refer to exists in the same account, and will when the transaction commits."""
-    for reference in table.spec.references:
-        id = document[reference.column]
-        if reference.column not in columns or id is None:
-            continue
-        target = TABLES_BY_NAME[reference.table]
-        if await get_row(transaction, owner, target, id) is None:
-            raise NotFoundError(f"{wire_name(reference.column)}: there is no such {target.spec.noun}.")
-        await guard_row(transaction, owner, target, id)
+def _changed(transaction: Transaction, table: type[AnyRow], row: AnyRow, changes: Mapping[str, Any]) -> _Change[AnyRow]:
+    unknown = changes.keys() - (table.model_fields.keys() - _KEPT_BY_WRITER)
+    if unknown:
+        raise TypeError(f"{table.spec.name} has no column {', '.join(sorted(unknown))} to be changed")
+    stored = row.to_document()
+    # Strictly later, so that no two states of a row share it: it is what tells whether the row is still as it was read.
+    later = max(transaction.now, row.updated_at + timedelta(milliseconds=1))
+    fresh, document, size = validated(table, {**fields_of(row), **changes, "updated_at": later})
+    columns = [name for name, value in document.items() if value != stored[name] and name != "updated_at"]
+    return _Change(row, fresh if columns else row, document, size, columns)
 
 
-def _belonging(owner: str | None) -> Document:
-    return {} if owner is None else {"account_id": {"$eq": owner}}
+def _portions(sized: Sequence[tuple[Document, int]]) -> Iterator[list[Document]]:
+    """Documents in the portions that one command each can hold, by the size of their rows in bytes."""
+    portion: list[Document] = []
+    bytes_so_far = 0
+    for document, size in sized:
+        if portion and (len(portion) == MOST_AT_ONCE or bytes_so_far + size > MOST_BYTES_AT_ONCE):
+            yield portion
+            portion, bytes_so_far = [], 0
+        portion.append(document)
+        bytes_so_far += size
+    if portion:
+        yield portion
 
 
 def _written(transaction: Transaction, owner: str | None, id: str, row: Row | None) -> None:

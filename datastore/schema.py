@@ -1,24 +1,48 @@
-"""All tables at a glance.
+"""All tables at a glance, with those of sales in `schema_sales.py` and those of money in `schema_money.py`.
 
 Each table is the model of its row. `tillstream migrate` derives the collections, their `$jsonSchema` validators and their indexes from
-this page. Money is int64 minor units of the row's own `currency`; a day is the account's own time zone's day. A column that only serves
-an index is a computed field.
+this page. Money is int64 minor units of the row's own `currency`; a day is the account's own time zone's day, in a column `…_on` as ISO
+8601 text ("2026-11-24"). A column that only serves an index is a computed field. A column with a default is filled in by migration in
+rows that are older than it.
 """
 
-import unicodedata
 from datetime import datetime
 from typing import ClassVar
 
 from pydantic import computed_field
 
+from datastore.folding import search_keys, sort_key
+from datastore.schema_money import Breakdown, Expense, ExpenseCategory, Inventory, LedgerEntry, RecurringExpense, Summary
+from datastore.schema_sales import Refund, RefundItem, Sale, SaleItem
 from datastore.scope import Role
 from datastore.tables import IdentityRow, Index, OnDelete, OwnedRow, Policy, Reference, Row, TableSpec
 
-
-def sort_key(text: str) -> str:
-    """Text as lists are ordered by it: accents and case folded."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(character for character in decomposed if not unicodedata.combining(character))
+__all__ = [
+    "TABLES",
+    "TABLES_BY_NAME",
+    "TABLES_BY_PREFIX",
+    "Account",
+    "Breakdown",
+    "Counter",
+    "Expense",
+    "ExpenseCategory",
+    "IdempotencyKey",
+    "Inventory",
+    "LedgerEntry",
+    "Member",
+    "Product",
+    "ProductCategory",
+    "RecurringExpense",
+    "Refund",
+    "RefundItem",
+    "Sale",
+    "SaleItem",
+    "Session",
+    "Settings",
+    "StockMovement",
+    "Summary",
+    "User",
+]
 
 
 # --- identity: reached by internal functions of resolvers/auth.py and resolvers/users.py only ---
@@ -83,6 +107,8 @@ class Member(OwnedRow):
 
     user_id: str
     role: Role
+    name: str = ""
+    """What the person is called, for the others in the business to read."""
 
 
 class Settings(OwnedRow):
@@ -98,6 +124,22 @@ class Settings(OwnedRow):
     time_zone: str
     """IANA name."""
     locale: str
+    tax_rate_ppm: int = 0
+    """Of products that have no rate of their own; millionths."""
+    prices_include_tax: bool = True
+    low_stock_threshold: int = 0
+    """Of products that are made without one."""
+    receipt_footer: str = ""
+    daily_summary_email: bool = False
+
+
+class Counter(OwnedRow):
+    """The last number given of a gapless series of an account."""
+
+    spec: ClassVar = TableSpec("counters", "cnt", "counter", indexes=(Index("by_series", ("series",), unique=True),), followed=False)
+
+    series: str
+    value: int
 
 
 # --- products ---
@@ -146,6 +188,8 @@ class Product(OwnedRow):
             Index("by_low_stock_name", ("low_stock", "archived", "name_key")),
             Index("by_low_stock_stock", ("low_stock", "archived", "stock")),
             Index("by_category_low_stock", ("category_id", "low_stock", "archived", "name_key")),
+            Index("by_search", ("search_keys", "archived", "name_key")),
+            Index("by_category_search", ("category_id", "search_keys", "archived", "name_key")),
             Index("by_sku", ("sku",), unique=True),
         ),
         references=(Reference("category_id", "product_categories", OnDelete.RESTRICT),),
@@ -177,6 +221,12 @@ class Product(OwnedRow):
     def low_stock(self) -> bool:
         """Whether the stock is tracked and has come down to the threshold."""
         return self.track_stock and self.stock <= self.low_stock_threshold
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def search_keys(self) -> list[str]:
+        """What it is found by."""
+        return search_keys(self.name, self.sku, self.barcode)
 
 
 class StockMovement(OwnedRow):
@@ -228,6 +278,18 @@ TABLES: tuple[type[Row], ...] = (
     ProductCategory,
     Product,
     StockMovement,
+    Sale,
+    SaleItem,
+    Refund,
+    RefundItem,
+    ExpenseCategory,
+    RecurringExpense,
+    Expense,
+    LedgerEntry,
+    Summary,
+    Breakdown,
+    Inventory,
+    Counter,
     IdempotencyKey,
 )
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from typing import Any, ClassVar, Self, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -38,7 +39,8 @@ class Index:
     """An index over `keys`, all ascending, with ties broken by id; on an account's table the account comes first.
 
     A unique index holds each combination of keys once in an account (or once at all, on an identity table); rows in which one of them is
-    null are not in it. Pages read an index in either direction.
+    null are not in it. At most one key may be a column that holds a list: the row then stands in the index once for each of its texts.
+    Pages read an index in either direction.
     """
 
     name: str
@@ -67,6 +69,8 @@ class TableSpec:
     references: tuple[Reference, ...] = ()
     followed: bool = True
     """Whether the feed of changes (`datastore/feed.py`) tells an account of its rows; it never tells of rows without an owner."""
+    append_only: bool = False
+    """Whether rows stay as they were written: nothing updates or deletes one."""
     by_name: Mapping[str, Index] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -107,16 +111,34 @@ class Row(BaseModel):
     def from_document(cls, document: Mapping[str, Any]) -> Self:
         """The row that a stored document holds.
 
-        Stored rows were validated when written (and by the collection's validator), so nothing is checked again.
+        Stored rows were validated when written (and by the collection's validator), so nothing is checked again. A column that is missing,
+        because the row is older and migration still under way, has its default.
         """
-        values: dict[str, Any] = {name: document.get("_id" if name == "id" else name) for name in cls.model_fields}
+        values: dict[str, Any] = {name: document.get(stored, default) for name, stored, default in _stored_fields(cls)}
         return cast("Self", cls.model_construct(**values))
+
+
+@cache
+def _stored_fields(table: type[Row]) -> tuple[tuple[str, str, Any], ...]:
+    """Of each field its name, its column, and its value in a row that has no such column."""
+    return tuple(
+        (name, "_id" if name == "id" else name, None if field.is_required() else field.get_default())
+        for name, field in table.model_fields.items()
+    )
 
 
 class OwnedRow(Row):
     """A row that belongs to an account."""
 
     account_id: str
+
+
+class TallyRow(OwnedRow):
+    """A row of sums, counted up by `Writer.tally` in the transactions that change what is summed.
+
+    Its unique index `by_key` names which sums they are; its other columns are integers. A row that was never counted up does not exist,
+    and one that counts nothing any more is the same as none.
+    """
 
 
 class IdentityRow(Row):

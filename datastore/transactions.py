@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from random import SystemRandom
 from typing import Any, Final, Generic, TypeVar, cast
 
-from pymongo.errors import DuplicateKeyError, PyMongoError, WriteError
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
 from datastore.batching import Batcher
 from datastore.database import Database, Document, Session, judge, version_from
-from datastore.errors import ConflictError, UnavailableError
+from datastore.errors import ConflictError, InvalidInputError, UnavailableError
 from datastore.tables import Row
 from datastore.versions import Version
 
@@ -35,6 +35,8 @@ PATIENCE_SECONDS: Final = 5.0
 FIRST_BACKOFF_SECONDS: Final = 0.002
 MAX_BACKOFF_SECONDS: Final = 0.25
 _DUPLICATE_KEY: Final = 11000
+_BAD_VALUE: Final = 2
+_RUN_AGAIN: Final = "TransientTransactionError"
 _random = SystemRandom()
 
 
@@ -85,6 +87,21 @@ class Transaction:
             raise self.failure
         return cast("int", reply["n"])
 
+    async def upsert(self, table: type[Row], command: Document) -> Document:
+        """The reply to a command that counts up rows by unique keys, and makes those that are not there.
+
+        Where another transaction made the same row at the same moment, the whole transaction is run again. Raises InvalidInputError where
+        a sum would leave 64 bits.
+        """
+        try:
+            reply = await self.send(command)
+            for refused in reply.get("writeErrors", ()):
+                raise WriteError(refused["errmsg"], refused["code"], refused)
+        except OperationFailure as error:
+            self.failure = _upsert_error(table, error)
+            raise self.failure from None
+        return reply
+
     def fail(self, error: Exception) -> None:
         """Forbid the commit: what has been written so far makes no sense without what could not be."""
         self.failure = self.failure or error
@@ -116,7 +133,7 @@ async def run_transaction(database: Database, body: Body[T], *, patience: float 
             try:
                 return await _try(database, session, body, deadline)
             except PyMongoError as error:
-                if not error.has_error_label("TransientTransactionError"):
+                if not error.has_error_label(_RUN_AGAIN):
                     raise judge(error) from error
                 await _wait_for_next_try(error, backoff, deadline)
             backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
@@ -211,6 +228,14 @@ def _write_error(table: type[Row], error: Document) -> Exception:
     conflict = ConflictError(_taken(table, [column for column in error["keyPattern"] if column != "account_id"]))
     conflict.__cause__ = DuplicateKeyError(error["errmsg"], error["code"], error)
     return conflict
+
+
+def _upsert_error(table: type[Row], error: OperationFailure) -> Exception:
+    if error.code == _DUPLICATE_KEY:
+        return DuplicateKeyError(str(error), error.code, {"errorLabels": [_RUN_AGAIN]})
+    if error.code == _BAD_VALUE and "$inc" in str(error):
+        return InvalidInputError.of("input", f"a sum of the account's ({table.spec.noun}) would grow beyond what can be kept (64 bits)")
+    return error
 
 
 def _taken(table: type[Row], columns: list[str]) -> str:

@@ -26,39 +26,54 @@ def fields_of(row: Row) -> dict[str, Any]:
     return {name: getattr(row, name) for name in type(row).model_fields}
 
 
-def validated(table: type[AnyRow], fields: Mapping[str, Any]) -> tuple[AnyRow, Document]:
-    """The row that these fields make, as it will be read back, and its document. Raises InvalidInputError naming each wrong field."""
-    fields = {name: _storable(wire_name(name), value) for name, value in fields.items()}
+def validated(table: type[AnyRow], fields: Mapping[str, Any]) -> tuple[AnyRow, Document, int]:
+    """The row that these fields make, as it will be read back, its document and that one's size in bytes.
+
+    Raises InvalidInputError naming each wrong field.
+    """
+    fields = {name: _storable(name, value) for name, value in fields.items()}
     try:
         row = table.model_validate(fields)
     except ValidationError as error:
         problems = [FieldProblem(wire_name(str(problem["loc"][0])), problem["msg"]) for problem in error.errors(include_input=False)]
         raise InvalidInputError("; ".join(f"{problem.path}: {problem.message}" for problem in problems), problems) from None
     document = row.to_document()
-    _check_keys(table, document)
-    if len(bson.encode(document, codec_options=CODEC)) > MAX_ROW_BYTES:
+    size = len(bson.encode(document, codec_options=CODEC))
+    if size > MAX_KEY_BYTES:  # what no key of a row can exceed as long as the whole row does not
+        _check_keys(table, document)
+    if size > MAX_ROW_BYTES:
         longest = max(document, key=lambda name: len(str(document[name])))
         raise InvalidInputError.of(wire_name(longest), f"too long: a {table.spec.noun} may take 1 MiB in all")
-    return row, document
+    return row, document, size
 
 
-def _storable(path: str, value: Any) -> Any:
+def _storable(column: str, value: Any) -> Any:
     """The value as MongoDB keeps it: times in UTC, in whole milliseconds."""
-    check_storable(value, path)
+    if value is None or (type(value) is str and value.isascii()):  # most are, and every row that is written comes by here
+        return value
     if not isinstance(value, datetime):
+        check_storable(value, wire_name(column))
+        return value
+    if value.tzinfo is UTC and value.microsecond % 1000 == 0:
         return value
     if value.tzinfo is None:
-        raise InvalidInputError.of(path, "needs a time zone")
+        raise InvalidInputError.of(wire_name(column), "needs a time zone")
     try:
         return value.astimezone(UTC).replace(microsecond=value.microsecond // 1000 * 1000)
     except OverflowError:
-        raise InvalidInputError.of(path, "too far from now") from None
+        raise InvalidInputError.of(wire_name(column), "too far from now") from None
 
 
 def _check_keys(table: type[Row], document: Document) -> None:
     for index in table.spec.indexes:
-        texts = {key: len(document[key].encode()) for key in index.keys if isinstance(document[key], str)}
+        texts = {key: _longest(document[key]) for key in index.keys}
         if sum(texts.values()) > MAX_KEY_BYTES:
             raise InvalidInputError.of(
                 wire_name(max(texts, key=texts.__getitem__)), f"too long: lists are ordered by it ({MAX_KEY_BYTES} bytes)"
             )
+
+
+def _longest(value: Any) -> int:
+    """The bytes that a value adds to a key at most, beyond those that every value takes."""
+    texts = value if isinstance(value, list) else [value]
+    return max((len(text.encode()) for text in texts if isinstance(text, str)), default=0)

@@ -1,5 +1,6 @@
 """What MongoDB itself is told of a table: its `$jsonSchema` validator and its indexes, derived from the declaration."""
 
+from collections.abc import Collection
 from typing import Any
 
 from datastore.columns import Column, columns_of
@@ -20,20 +21,22 @@ INDEX_NAME = "by_"
 
 # Python's integers arrive as 32 bits where they fit; a double is neither.
 _BSON_TYPES: dict[str, list[str]] = {"string": ["string"], "integer": ["int", "long"], "bool": ["bool"], "date": ["date"]}
+_STRINGS: Document = {"bsonType": "array", "items": {"bsonType": "string"}}
 
 
-def validator_of(table: type[Row]) -> Document:
-    """The validator of a table's collection: every column is there, of its type, and nothing else is."""
+def validator_of(table: type[Row], lacking: Collection[str] = ()) -> Document:
+    """The validator of a table's collection: every column is there, of its type, and nothing else is. Those named may be lacking."""
     columns = columns_of(table)
     properties = {name: _schema(column) for name, column in columns.items()}
     properties[GUARD] = {"bsonType": _BSON_TYPES["integer"]}
     properties[FAREWELL] = {"bsonType": _BSON_TYPES["string"]}
-    return {
-        "$jsonSchema": {"bsonType": "object", "required": sorted(columns), "properties": properties, "additionalProperties": False},
-    }
+    required = sorted(columns.keys() - set(lacking))
+    return {"$jsonSchema": {"bsonType": "object", "required": required, "properties": properties, "additionalProperties": False}}
 
 
 def _schema(column: Column) -> Document:
+    if column.kind == "strings":
+        return _STRINGS
     null: list[Any] = ["null"] if column.nullable else []
     schema: Document = {"bsonType": _BSON_TYPES[column.kind] + null}
     if column.choices is not None:
@@ -70,6 +73,8 @@ def check_declarations(tables: tuple[type[Row], ...]) -> None:
         for reference in table.spec.references:
             if reference.table not in by_name:
                 raise TypeError(f"{table.spec.name}.{reference.column} refers to {reference.table}, which is not declared")
+            if table.spec.append_only and reference.on_delete is not OnDelete.RESTRICT:
+                raise TypeError(f"{table.spec.name}.{reference.column} cannot be followed: its rows are never changed or deleted")
             if by_name[reference.table].spec.policy is not table.spec.policy:
                 raise TypeError(f"{table.spec.name}.{reference.column} refers to {reference.table}, which belongs to others")
             referring_index(table, reference.column)
@@ -83,3 +88,8 @@ def _check_index(spec: TableSpec, index: Index, columns: dict[str, Column]) -> N
         raise TypeError(f"{spec.name}.{index.name} is over {', '.join(missing)}, which the row has not")
     if not index.name.startswith(INDEX_NAME):
         raise TypeError(f"{spec.name}.{index.name}: an index's name begins with {INDEX_NAME}")
+    lists = [key for key in index.keys if columns[key].kind == "strings"]
+    if len(lists) > 1:
+        raise TypeError(f"{spec.name}.{index.name}: {' and '.join(lists)} both hold lists, and an index takes but one of them apart")
+    if lists and index.unique:
+        raise TypeError(f"{spec.name}.{index.name} cannot be unique: {lists[0]} holds a list, of which each text would be had once only")

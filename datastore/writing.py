@@ -3,7 +3,7 @@
 Both work inside one transaction and see its own writes. They keep no read set: a mutation is not live.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar, cast
 
 from datastore.deleting import delete_listed, delete_row
@@ -12,9 +12,11 @@ from datastore.ids import check_id
 from datastore.keys import KeyValue
 from datastore.paging import UNBOUNDED, Scan, Unbounded, check_first, scan_of
 from datastore.reading import MAX_LISTED, identity_table, owned_table, unique_scan
-from datastore.rows import get_row, guard_row, increment_row, insert_row, update_row
+from datastore.references import check_changeable, get_rows, guard_rows
+from datastore.rows import get_row, increment_row, insert_row, insert_rows, update_row, update_rows
 from datastore.scope import Scope
-from datastore.tables import IdentityRow, OwnedRow, Row
+from datastore.tables import IdentityRow, OwnedRow, Row, TallyRow
+from datastore.tallies import Sums, next_number, tally_rows
 from datastore.transactions import Transaction
 
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -36,8 +38,12 @@ class Writer:
         return self._transaction.changed
 
     async def get(self, table: type[Owned], id: str) -> Owned | None:
-        """The account's row with this id."""
+        """The account's row with this id, as this transaction sees it."""
         return cast("Owned | None", await get_row(self._transaction, self._owner, owned_table(table), id))
+
+    async def get_all(self, table: type[Owned], ids: Sequence[str]) -> dict[str, Owned]:
+        """The account's rows with these ids, by id; those that exist. One read."""
+        return cast("dict[str, Owned]", await get_rows(self._transaction, self._owner, owned_table(table), ids))
 
     async def get_existing(self, table: type[Owned], id: str, path: str = "id") -> Owned:
         """The account's row with this id. Raises NotFoundError where there is none, InvalidInputError at `path` for another kind."""
@@ -61,10 +67,16 @@ class Writer:
         descending: bool = False,
         low: KeyValue | Unbounded = UNBOUNDED,
         high: KeyValue | Unbounded = UNBOUNDED,
+        after: Owned | None = None,
     ) -> tuple[Owned, ...]:
-        """The account's first rows (1,000 at most) whose first keys in an index are `equals`, as in `Reader.page`."""
+        """The account's first rows (1,000 at most) whose first keys in an index are `equals`, as in `Reader.page`.
+
+        `after`: those that come behind this row, which the scan gave last.
+        """
         check_first(first, MAX_LISTED)
         scan = scan_of(owned_table(table), index, self._owner, equals, descending=descending, low=low, high=high)
+        if after is not None:
+            scan = scan.behind(after)
         return await _rows(self._transaction, table, scan, first)
 
     async def insert(self, row: Owned) -> Owned:
@@ -76,22 +88,48 @@ class Writer:
         self._check_own(row)
         return await insert_row(self._transaction, self._owner, row)
 
+    async def insert_all(self, rows: Sequence[Owned]) -> tuple[Owned, ...]:
+        """Store new rows of one table with one command (one for each thousand rows or 8 MiB). Raises as `insert` does."""
+        for row in rows:
+            self._check_own(row)
+        return await insert_rows(self._transaction, self._owner, rows)
+
     async def update(self, row: Owned, **changes: object) -> Owned:
         """Change columns of a row; the new row. Nothing is written where nothing differs.
 
         Raises ConflictError where the row is no longer as it was read, else as `insert` does.
         """
-        self._check_own(row)
+        self._check_changeable(row)
         return await update_row(self._transaction, self._owner, row, changes)
+
+    async def update_all(self, changes: Sequence[tuple[Owned, Mapping[str, object]]]) -> tuple[Owned, ...]:
+        """Change columns of several rows of one table, each row once, with one command; the new rows.
+
+        Raises ConflictError where one is no longer as it was read, else as `update` does.
+        """
+        for row, _ in changes:
+            self._check_changeable(row)
+        return await update_rows(self._transaction, self._owner, changes)
+
+    async def tally(self, table: type[TallyRow], sums: Sums) -> None:
+        """Add to the account's rows of sums, each named by the keys of the table's index `by_key`; one command.
+
+        A row that is not there yet is made; what is 0 is left out. Raises InvalidInputError where a sum would leave 64 bits.
+        """
+        await tally_rows(self._transaction, self._owner, table, sums)
+
+    async def next_number(self, series: str, count: int = 1) -> int:
+        """The account's next number of a gapless series, the first of `count`; 1 comes first. A transaction that fails took none."""
+        return await next_number(self._transaction, self._owner, series, count)
 
     async def increment(self, row: Owned, **deltas: int) -> Owned:
         """Add to integer columns of the row as it now is in this transaction, however old `row` is. Raises as `update` does."""
-        self._check_own(row)
+        self._check_changeable(row)
         return await increment_row(self._transaction, self._owner, row, deltas)
 
     async def delete(self, row: OwnedRow) -> None:
         """Delete a row and follow the references to it. Raises ConflictError where it is gone, or a row restricts it."""
-        self._check_own(row)
+        self._check_changeable(row)
         await delete_row(self._transaction, self._owner, row)
 
     async def guard(self, row: OwnedRow) -> None:
@@ -99,8 +137,12 @@ class Writer:
 
         Raises ConflictError where it is gone.
         """
+        self._check_changeable(row)
+        await guard_rows(self._transaction, self._owner, type(row), [row.id])
+
+    def _check_changeable(self, row: OwnedRow) -> None:
+        check_changeable(type(row))
         self._check_own(row)
-        await guard_row(self._transaction, self._owner, type(row), row.id)
 
     def _check_own(self, row: OwnedRow) -> None:
         owned_table(type(row))
@@ -134,7 +176,7 @@ class IdentityWriter:
 
     async def guard(self, row: IdentityRow) -> None:
         """Serialise with every other transaction that writes or guards this row. Raises ConflictError where it is gone."""
-        await guard_row(self._transaction, None, identity_table(type(row)), row.id)
+        await guard_rows(self._transaction, None, identity_table(type(row)), [row.id])
 
     async def delete(self, row: IdentityRow) -> None:
         """Delete a row and follow the references to it. Raises ConflictError where it is gone, or a row restricts it."""

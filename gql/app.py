@@ -1,8 +1,9 @@
 """The ASGI application and what lives around it: connections, the live engine, the answer to "are you ready?"."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from types import MappingProxyType
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -76,14 +77,19 @@ async def open_service(services: Services) -> AsyncGenerator[GraphQLService, Non
         await service.engine.stop()
 
 
-def create_app(service: GraphQLService, services: Services, blobs: Blobs) -> Starlette:
-    """The application of one process; any number of them may serve one database."""
+def create_app(
+    service: GraphQLService, services: Services, blobs: Blobs, background: Mapping[str, Callable[[], bool]] = MappingProxyType({})
+) -> Starlette:
+    """The application of one process; any number of them may serve one database.
+
+    `background` are the tasks that the process must have to be ready, by name: whether each goes on.
+    """
     settings = services.settings
     routes: list[BaseRoute] = [
         *graphql_routes(service, settings),
         *websocket_routes(service, settings),
         Route("/healthz", _alive),
-        Route("/readyz", _readiness(service, services, blobs)),
+        Route("/readyz", _readiness(service, services, blobs, background)),
         Route("/metrics", metrics_endpoint(services)),
         *explorer_routes(),
     ]
@@ -110,13 +116,16 @@ async def _alive(_request: Request) -> Response:
     return PlainTextResponse("ok\n")
 
 
-def _readiness(service: GraphQLService, services: Services, blobs: Blobs) -> Callable[[Request], Awaitable[Response]]:
+def _readiness(
+    service: GraphQLService, services: Services, blobs: Blobs, background: Mapping[str, Callable[[], bool]]
+) -> Callable[[Request], Awaitable[Response]]:
     async def ready(_request: Request) -> Response:
         """Whether requests can be answered and live results are fresh: what a proxy sends traffic by."""
         checks = {
             "database": await _answers(services.database.ping()),
             "files": await _answers(blobs.ping()),
             "live": service.engine is not None and service.engine.ready,
+            **{name: goes_on() for name, goes_on in background.items()},
         }
         return JSONResponse({"ready": all(checks.values()), "checks": checks}, status_code=200 if all(checks.values()) else 503)
 

@@ -3,8 +3,9 @@
 import asyncio
 import sys
 from collections.abc import Coroutine
+from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
@@ -18,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 console = Console(stderr=True)
+T = TypeVar("T")
 
 Port = Annotated[
     int | None,
@@ -89,16 +91,37 @@ def schema(
 def seed(
     *,
     products: Annotated[int, typer.Option(help="How many products the shop sells.", min=1, max=100_000)] = 200,
+    sales: Annotated[int, typer.Option(help="How many sales it has made.", min=0, max=10_000_000)] = 2_000,
+    months: Annotated[int, typer.Option(help="Over how many months they are spread.", min=1, max=120)] = 6,
+    until: Annotated[
+        datetime | None, typer.Option(help="The last day of them; yesterday, where it is left out.", formats=["%Y-%m-%d"])
+    ] = None,
     email: Annotated[str, typer.Option(help="The e-mail address to sign in with.")] = "demo@tillstream.example",
     password: Annotated[str, typer.Option(help="The password to sign in with.")] = "demo-password",  # noqa: S107  printed for everybody to use
 ) -> None:
-    """Fill a believable demo shop, and print how to sign in to it.
+    """Fill a believable demo shop with products and months of trade, and print how to sign in to it.
 
-    Where the address has an account already, its shop is filled up to the number of products.
+    Where the address has an account already, its shop is filled up to these numbers; what was interrupted goes on where it stopped.
     """
-    from gql.operations import run_seed
+    from gql.operations import DemoShop, run_seed
 
-    _run(run_seed(_settings(), products=products, email=email, password=password))
+    last_day = None if until is None else until.date()
+    _run(run_seed(_settings(), DemoShop(products, sales, months, last_day, email, password)))
+
+
+@app.command()
+def verify(
+    *, account: Annotated[str | None, typer.Option(help="The id of the one account to look at; all, where it is left out.")] = None
+) -> None:
+    """Hold everything that is stored against everything else, and print what does not add up.
+
+    Stock and movements, sales and their items, refunds, numbers, the ledger, counts, sums, references, currencies. It reads while the shops
+    trade on, and changes nothing. The exit code is 1 where there is a finding.
+    """
+    from gql.operations import run_verify
+
+    if not _run(run_verify(_settings(), account)):
+        raise typer.Exit(1)
 
 
 def main() -> None:
@@ -117,14 +140,17 @@ def _settings(host: str | None = None, port: int | None = None) -> Any:
     return settings.model_copy(update={name: value for name, value in given.items() if value is not None})
 
 
-def _run(work: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    import uvloop
+
     from datastore.errors import TillstreamError
     from datastore.migrate import MigrationRefusedError
     from datastore.processes import EmbeddedServerError
     from datastore.settings import SettingsError
 
     try:
-        asyncio.run(work)
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(work)
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
     except TillstreamError as error:

@@ -18,7 +18,7 @@ from watchfiles import PythonFilter, awatch
 
 from datastore.embedded import servers
 from datastore.settings import Settings, environment_of
-from gql.operations import DEMO_EMAIL, DEMO_PASSWORD, DEMO_PRODUCTS, announced, migrate_on, seed_on
+from gql.operations import DemoShop, announced, migrate_on, seed_on
 from gql.serving import bind, run_server
 
 console = Console()
@@ -33,7 +33,7 @@ async def run_dev(settings: Settings, *, reload: bool, seed: bool) -> None:
         async with servers(settings) as ready, AsyncExitStack() as stack:
             await migrate_on(ready, quiet=True)
             if seed:
-                await seed_on(ready, products=DEMO_PRODUCTS, email=DEMO_EMAIL, password=DEMO_PASSWORD)
+                await seed_on(ready, DemoShop())
             stack.enter_context(announced(ready))
             _say_where(ready, listening)
             if reload:

@@ -1,27 +1,27 @@
-"""What an operator does from the command line: migrate, seed. Each works on the settings' servers, or on the embedded ones."""
+"""What an operator does from the command line: migrate, seed, verify. Each works on the settings' servers, or on the embedded ones."""
 
 import json
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from datastore.database import Database
 from datastore.embedded import embedded_mongod
-from datastore.errors import UnavailableError
+from datastore.errors import InvalidInputError, UnavailableError
 from datastore.migrate import migrate
 from datastore.settings import Settings
 from gql.app import open_services
-from resolvers.demo import fill_demo_shop
+from resolvers.demo import enter_demo_shop, fill_demo_shop, trade_in_demo_shop
+from resolvers.verify import rows_to_read, verify
 
 console = Console()
 
 RUNNING = "running.json"
 """The note in the data folder by which commands find the MongoDB that `tillstream dev` runs."""
-
-DEMO_PRODUCTS = 200
-DEMO_EMAIL, DEMO_PASSWORD = "demo@tillstream.example", "demo-password"
 
 
 async def run_migrate(settings: Settings) -> None:
@@ -43,23 +43,77 @@ async def migrate_on(settings: Settings, *, quiet: bool = False) -> None:
         console.print("Everything is as the tables declare; nothing was changed.")
 
 
-async def run_seed(settings: Settings, *, products: int, email: str, password: str) -> None:
-    """Fills the demo shop, with a progress bar, and prints how to sign in."""
+@dataclass(frozen=True, slots=True)
+class DemoShop:
+    """What a demo shop is to have, and who signs in to it. The last day that is traded on is yesterday, where none is given."""
+
+    products: int = 200
+    sales: int = 2_000
+    months: int = 6
+    last_day: date | None = None
+    email: str = "demo@tillstream.example"
+    password: str = "demo-password"  # noqa: S105  printed for everybody to use
+
+
+async def run_seed(settings: Settings, shop: DemoShop) -> None:
+    """Fills the demo shop, with progress bars, and prints how to sign in."""
     async with _reachable(settings) as ready:
         await migrate_on(ready, quiet=True)
-        await seed_on(ready, products=products, email=email, password=password)
+        await seed_on(ready, shop)
 
 
-async def seed_on(settings: Settings, *, products: int, email: str, password: str) -> None:
-    """The same on servers that run already."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+async def seed_on(settings: Settings, shop: DemoShop) -> None:
+    """The same on servers that run already. Raises InvalidInputError for a last day that has not passed yet."""
     async with open_services(settings) as services:
-        with Progress(*columns, console=console) as progress:
-            task = progress.add_task("Demo shop", total=products)
-            made = await fill_demo_shop(
-                services, products=products, email=email, password=password, progress=lambda done: progress.update(task, completed=done)
-            )
-    console.print(f"{made} products were added. Sign in as [bold]{email}[/] with the password [bold]{password}[/].", highlight=False)
+        yesterday = services.clock().date() - timedelta(days=1)
+        if shop.last_day is not None and shop.last_day > yesterday:
+            raise InvalidInputError.of("--until", f"must be {yesterday} at the latest: what is sold later has not happened yet")
+        with _progress("Demo shop", shop.products) as done:
+            who = {"email": shop.email, "password": shop.password}
+            products = await fill_demo_shop(services, products=shop.products, **who, progress=done)
+        scope = await enter_demo_shop(services, **who)
+        with _progress("Its trade", shop.sales) as done:
+            plan = {"sales": shop.sales, "months": shop.months}
+            sales = await trade_in_demo_shop(services, scope, **plan, last_day=shop.last_day or yesterday, progress=done)
+    console.print(f"{products} products and {sales:,} sales were added.", highlight=False)
+    console.print(f"Sign in as [bold]{shop.email}[/] with the password [bold]{shop.password}[/].", highlight=False)
+
+
+async def run_verify(settings: Settings, account_id: str | None) -> bool:
+    """Holds all stored rows against each other, with a progress bar; prints what does not add up, and returns whether everything does."""
+    async with _reachable(settings) as ready, open_services(ready) as services:
+        total = await rows_to_read(services.database, account_id)
+        with _progress("Verifying", total) as done:
+            found = await verify(services.database, account_id, read=_adding_up(done))
+            done(total)
+    for line in found.findings:
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    if found.more:
+        console.print(f"  … and {found.more:,} more", highlight=False)
+    looked_at = f"{found.accounts:,} accounts, {found.sales:,} sales, {found.entries:,} ledger entries in {found.seconds:.1f} s"
+    verdict = f"{len(found.findings) + found.more:,} findings" if found.findings else "Everything adds up"
+    console.print(f"{verdict}: {looked_at}.", highlight=False)
+    return not found.findings
+
+
+@contextmanager
+def _progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar, moved by how much is done."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(title, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def _adding_up(done: Callable[[int], None]) -> Callable[[int], None]:
+    """What takes portions, and tells their sum."""
+    sums = [0]
+
+    def add(portion: int) -> None:
+        sums[0] += portion
+        done(sums[0])
+
+    return add
 
 
 @contextmanager

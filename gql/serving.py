@@ -1,5 +1,6 @@
 """One process of the server: connections, live engine and uvicorn, from start to a clean end."""
 
+import gc
 import logging
 import socket
 from contextlib import AsyncExitStack
@@ -9,6 +10,7 @@ import uvicorn
 from datastore.blobs import Blobs
 from datastore.settings import Settings
 from gql.app import create_app, open_service, open_services
+from gql.bookings import open_bookings
 from gql.websocket import uvicorn_options
 
 logger = logging.getLogger("tillstream")
@@ -28,7 +30,8 @@ async def run_server(settings: Settings, listening: socket.socket | None = None)
         services = await stack.enter_async_context(open_services(settings))
         blobs = await stack.enter_async_context(Blobs.open(settings))
         service = await stack.enter_async_context(open_service(services))
-        app = create_app(service, services, blobs)
+        bookings = await stack.enter_async_context(open_bookings(services))
+        app = create_app(service, services, blobs, {"bookings": lambda: bookings.alive})
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -39,6 +42,9 @@ async def run_server(settings: Settings, listening: socket.socket | None = None)
         )
         bound = listening or bind(settings.host, settings.port)
         host, port = bound.getsockname()[:2]
+        # What is there now stays for good: a full collection that walked over it, too, would halt everything for twice as long.
+        gc.collect()
+        gc.freeze()
         logger.info("serving on http://%s:%s", host, port)
         await uvicorn.Server(config).serve(sockets=[bound])
 

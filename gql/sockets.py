@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 from starlette.types import Receive, Send
@@ -26,9 +26,21 @@ TRY_AGAIN_LATER: Final = 1013
 
 ACK_FRAME: Final = '{"type":"connection_ack"}'
 PING_FRAME: Final = '{"type":"ping"}'
+PONG_FRAME: Final = '{"type":"pong"}'
 
-connection_write: ContextVar[Callable[[bytes], bool] | None] = ContextVar("connection_write", default=None)
-"""Writes a text frame to the connection that is being served if that can be done without waiting (`gql.socket_protocol`)."""
+
+class Connection(Protocol):
+    """What a connection can do beside what ASGI lets it (`gql.socket_protocol`)."""
+
+    on_pong: Callable[[], bool] | None
+    """Asked whether a bare pong was awaited: it is not received then, and wakes nobody. Most sockets never send anything else again."""
+
+    def write_now(self, text: bytes) -> bool:
+        """Writes a text frame if that can be done without waiting; says whether it was."""
+
+
+connection_served: ContextVar[Connection | None] = ContextVar("connection_served", default=None)
+"""The connection that is being served."""
 
 # How long the close frame may wait behind what a client has not read yet.
 _CLOSE_SECONDS: Final = 1.0
@@ -52,7 +64,7 @@ class DisconnectedError(Exception):
 class Socket:
     """Messages in and out: never two frames at once, none after the close."""
 
-    __slots__ = ("_closed", "_lock", "_receive", "_send", "_senders", "_write")
+    __slots__ = ("_closed", "_connection", "_lock", "_receive", "_send", "_senders")
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
@@ -60,8 +72,8 @@ class Socket:
         # Of many operations that wait for a slow client, one at a time may write: its buffer overshoots by one frame, not by all.
         self._lock = asyncio.Lock()
         self._senders = 0
-        self._write = connection_write.get()
-        connection_write.set(None)  # Tasks and timers begun from here on keep their context, and must not keep the connection.
+        self._connection = connection_served.get()
+        connection_served.set(None)  # Tasks and timers begun from here on keep their context, and must not keep the connection.
         self._closed = False
 
     async def receive(self) -> SocketMessage:
@@ -85,12 +97,17 @@ class Socket:
 
     def send_now(self, frame: bytes) -> bool:
         """Sends a frame if nothing is under way and the transport can take it at once; says whether it did. Never raises."""
-        if self._write is None or self._closed or self._senders:
+        if self._connection is None or self._closed or self._senders:
             return False
         try:
-            return self._write(frame)
+            return self._connection.write_now(frame)
         except (OSError, RuntimeError):  # The transport has died: whoever awaits `send` is told.
             return False
+
+    def on_pong(self, ask: Callable[[], bool] | None) -> None:
+        """Has `ask` say of every bare pong whether it was awaited; one that was is not received, where the connection can do that."""
+        if self._connection is not None:
+            self._connection.on_pong = ask
 
     async def close(self, code: int, reason: str) -> None:
         """Says goodbye, unless the client does not read even that: the server cuts the connection when the app has returned."""
@@ -140,7 +157,7 @@ def final_error_frame(operation_id: str, body: bytes) -> str:
 
 def pong_frame(payload: dict[str, Any] | None) -> str:
     """The answer to a ping, with what it carried."""
-    return '{"type":"pong"}' if payload is None else f'{{"type":"pong","payload":{_json(payload)}}}'
+    return PONG_FRAME if payload is None else f'{{"type":"pong","payload":{_json(payload)}}}'
 
 
 def _json(value: object) -> str:

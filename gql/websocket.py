@@ -43,6 +43,7 @@ from gql.wire import OperationT, Service
 SUBPROTOCOL: Final = "graphql-transport-ws"
 PING_SECONDS: Final = KEEP_ALIVE_SECONDS
 PONG_SECONDS: Final = 15.0
+_PING: Final = PING_FRAME.encode()
 
 
 def websocket_routes(
@@ -174,10 +175,10 @@ class _Conversation(Generic[OperationT]):
         self._schedule_ping()
         try:
             async with self._deadline:
+                self._socket.on_pong(self._awaited)
                 while True:
                     message = await self._socket.receive()
-                    if self._deadline.when() is not None:  # any message tells that the client is alive
-                        self._deadline.reschedule(None)
+                    self._awaited()
                     await self._handle(message, principal)
                     # Messages that came together are received without a pause: others must have their turn.
                     await asyncio.sleep(0)
@@ -195,6 +196,13 @@ class _Conversation(Generic[OperationT]):
             case "connection_init":
                 raise SocketClosing(TOO_MANY_INITIALISATIONS, "Too many initialisation requests")
 
+    def _awaited(self) -> bool:
+        """Whether a sign of life was awaited; any message is one. It is too late when the deadline has struck."""
+        if self._deadline.when() is None or self._deadline.expired():
+            return False
+        self._deadline.reschedule(None)
+        return True
+
     def _schedule_ping(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._heartbeat.ping_seconds, self._beat)
 
@@ -202,7 +210,7 @@ class _Conversation(Generic[OperationT]):
         """Pings, and sets the time by which the client must have answered. It stays set while a ping cannot even be sent."""
         if self._deadline.when() is None:
             self._deadline.reschedule(asyncio.get_running_loop().time() + self._heartbeat.pong_seconds)
-        if self._ping is None or self._ping.done():
+        if not self._socket.send_now(_PING) and (self._ping is None or self._ping.done()):
             self._ping = asyncio.create_task(self._send_ping())
         self._schedule_ping()
 
@@ -211,6 +219,7 @@ class _Conversation(Generic[OperationT]):
             await self._socket.send(PING_FRAME)
 
     def _stop(self) -> None:
+        self._socket.on_pong(None)
         if self._timer is not None:
             self._timer.cancel()
         if self._ping is not None:

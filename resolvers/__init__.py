@@ -3,9 +3,39 @@
 `MODULES` are those whose marked functions make up the schema; `SCALARS` are the API's own scalars.
 """
 
-from resolvers import auth, engine, nodes, product_categories, products, settings, users
+from resolvers import (
+    auth,
+    dashboard,
+    engine,
+    expense_categories,
+    expenses,
+    nodes,
+    product_categories,
+    products,
+    recurring_expenses,
+    refunds,
+    sales,
+    settings,
+    transactions,
+    users,
+)
 from resolvers.scalars import SCALARS
 
-MODULES = (nodes, auth, users, settings, product_categories, products, engine)
+MODULES = (
+    nodes,
+    auth,
+    users,
+    settings,
+    product_categories,
+    products,
+    sales,
+    refunds,
+    expense_categories,
+    expenses,
+    recurring_expenses,
+    transactions,
+    dashboard,
+    engine,
+)
 
 __all__ = ["MODULES", "SCALARS"]

@@ -171,6 +171,14 @@ async def authorization_of_session(services: Services, identity: IdentityReader,
     return _scope(row), min(token_expires_at, row.expires_at)
 
 
+def on_behalf_of(account_id: str, user_id: str) -> Scope:
+    """The scope of work on a schedule, done for a person who set it up in an account, whether or not they are signed in. Internal.
+
+    It has the least of rights: such work calls what it was set up to do, and nothing that a caller has chosen.
+    """
+    return grant(account_id, user_id, "STAFF")
+
+
 def _scope(row: tables.Session) -> Scope:
     return grant(row.account_id, row.user_id, row.role, row.id)
 
@@ -180,7 +188,13 @@ async def _open_account(ctx: IdentityMutationContext, account_id: str, user_id: 
     await db.insert(tables.Account(id=account_id, created_at=ctx.now, updated_at=ctx.now, account_id=account_id))
     await db.insert(
         tables.Member(
-            id=tables.Member.new_id(), created_at=ctx.now, updated_at=ctx.now, account_id=account_id, user_id=user_id, role="OWNER"
+            id=tables.Member.new_id(),
+            created_at=ctx.now,
+            updated_at=ctx.now,
+            account_id=account_id,
+            user_id=user_id,
+            role="OWNER",
+            name=input.name,
         )
     )
     await db.insert(

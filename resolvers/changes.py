@@ -31,6 +31,15 @@ class ChangedTable(Enum):
     PRODUCT_CATEGORIES = strawberry.enum_value("product_categories", description="Product categories.")
     PRODUCTS = strawberry.enum_value("products", description="Products.")
     STOCK_MOVEMENTS = strawberry.enum_value("stock_movements", description="Stock movements.")
+    MEMBERS = strawberry.enum_value("members", description="The people who share the business.")
+    SALES = strawberry.enum_value("sales", description="Sales.")
+    SALE_ITEMS = strawberry.enum_value("sale_items", description="The lines of sales.")
+    REFUNDS = strawberry.enum_value("refunds", description="Refunds.")
+    REFUND_ITEMS = strawberry.enum_value("refund_items", description="The lines of refunds.")
+    EXPENSE_CATEGORIES = strawberry.enum_value("expense_categories", description="Expense categories.")
+    EXPENSES = strawberry.enum_value("expenses", description="Expenses.")
+    RECURRING_EXPENSES = strawberry.enum_value("recurring_expenses", description="Recurring expenses.")
+    TRANSACTIONS = strawberry.enum_value("transactions", description="Transactions, the entries of the ledger.")
 
 
 @strawberry.enum(description="What became of a row.")

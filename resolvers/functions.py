@@ -45,10 +45,11 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """What a decorator says of a function: its kind, and whether somebody who is not signed in may call it."""
+    """What a decorator says of a function: its kind, whether somebody who is not signed in may call it, whether it waits for its turn."""
 
     kind: Kind
     public: bool = False
+    in_turn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +174,14 @@ def query(function: Function) -> Function:
 def mutation(function: Function) -> Function:
     """Marks a transaction on the caller's account."""
     return _mark(function, Marking(Kind.MUTATION))
+
+
+def mutation_in_turn(function: Function) -> Function:
+    """Marks a transaction on the caller's account that would collide with others of its kind there, by a gapless number or a total.
+
+    In one process those of one account run one after the other (`datastore/turns.py`). Raises UnavailableError after 20 s in line.
+    """
+    return _mark(function, Marking(Kind.MUTATION, in_turn=True))
 
 
 def identity_query(function: Function) -> Function:

@@ -2,26 +2,30 @@
 
 The first result is stored in the transaction of the mutation itself, so that there is a result under the key if and only if the mutation
 committed, and two requests with one key at once are settled by the unique index. A key is the caller's own; a request with several
-mutations has one for each of its fields. Keys are kept for `KEPT_FOR`.
+mutations has one for each of its fields. Keys are kept for `KEPT_FOR`. Rows are given again as they were; only of a list that is longer
+than `MOST_KEPT_BYTES` just the ids are kept, and the rows are given again as they are then.
 """
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, get_type_hints
+from typing import Any, cast, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
 from datastore.errors import ConflictError
 from datastore.schema import TABLES_BY_NAME, IdempotencyKey
 from datastore.scope import Scope
-from datastore.tables import Row
+from datastore.tables import OwnedRow, Row
 from datastore.transactions import Transaction
 from datastore.writing import Writer
 
 KEPT_FOR = timedelta(days=1)
+
+MOST_KEPT_BYTES = 1 << 18
+"""Of a list as JSON. A single row is kept whatever its length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,8 @@ class Replays:
     scope: Scope
     key: str
     input_hash: str
-    result_type: Any
+    row_type: Any
+    """What a row of the result is shown as."""
 
     @classmethod
     def of(
@@ -39,10 +44,11 @@ class Replays:
     ) -> "Replays | None":
         """None without a key, for callers who are not signed in, and for results that must not be kept (tokens)."""
         result_type = get_type_hints(function)["return"]
-        if key is None or scope is None or not (result_type is bool or hasattr(result_type, "of")):
+        row_type = get_args(result_type)[0] if get_origin(result_type) is list else result_type
+        if key is None or scope is None or not (result_type is bool or hasattr(row_type, "of")):
             return None
         asked = json.dumps([function.__name__, arguments], default=_plain, sort_keys=True)
-        return cls(scope, f"{key}/{response_key}", hashlib.sha256(asked.encode()).hexdigest(), result_type)
+        return cls(scope, f"{key}/{response_key}", hashlib.sha256(asked.encode()).hexdigest(), row_type)
 
     async def carry_out(self, transaction: Transaction, body: Callable[[], Awaitable[Any]], now: datetime) -> Any:
         """The first result where there is one, else the body's, kept under the key.
@@ -55,7 +61,7 @@ class Replays:
             if kept.input_hash != self.input_hash:
                 msg = "This idempotency key was used with another input."
                 raise ConflictError(msg)
-            return self._decode(kept.result)
+            return await self._decode(db, json.loads(kept.result))
         if kept is not None:
             await db.delete(kept)
         result = await body()
@@ -73,19 +79,33 @@ class Replays:
         )
         return result
 
-    def _decode(self, kept: str) -> Any:
-        result = json.loads(kept)
-        if isinstance(result, bool):
-            return result
-        row = TABLES_BY_NAME[result["table"]].model_validate_json(result["row"])
-        return self.result_type.of(row)
+    async def _decode(self, db: Writer, kept: Any) -> Any:
+        if isinstance(kept, bool):
+            return kept
+        if isinstance(kept, list):
+            return [self._shown(one) for one in kept]
+        if "ids" not in kept:
+            return self._shown(kept)
+        rows = await db.get_all(cast("type[OwnedRow]", TABLES_BY_NAME[kept["table"]]), kept["ids"])
+        return [self.row_type.of(rows[id]) for id in kept["ids"] if id in rows]
+
+    def _shown(self, kept: Mapping[str, str]) -> Any:
+        return self.row_type.of(TABLES_BY_NAME[kept["table"]].model_validate_json(kept["row"]))
 
 
 def _encode(result: Any) -> str:
     if isinstance(result, bool):
         return json.dumps(result)
-    row: Row = result.row
-    return json.dumps({"table": row.spec.name, "row": row.model_dump_json()})
+    if not isinstance(result, list):
+        return json.dumps(_kept(result.row))
+    whole = json.dumps([_kept(one.row) for one in result])
+    if len(whole) <= MOST_KEPT_BYTES:
+        return whole
+    return json.dumps({"table": result[0].row.spec.name, "ids": [one.row.id for one in result]})
+
+
+def _kept(row: Row) -> dict[str, str]:
+    return {"table": row.spec.name, "row": row.model_dump_json()}
 
 
 def _plain(value: Any) -> Any:

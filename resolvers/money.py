@@ -19,6 +19,9 @@ from datastore.errors import InvalidInputError
 MOST_MINOR = 2**63 - 1
 """The most that an amount in the database can hold, in minor units."""
 
+MOST_AMOUNT_MINOR = 10**15
+"""The most that one amount may be that is sent, or that a sale comes to: sums of 9,000 such fit the database."""
+
 _DECIMAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,4})?", re.ASCII)
 _PPM_PER_PERCENT = 10_000
 
@@ -92,7 +95,7 @@ def currency_code(value: str) -> str:
 def to_minor(amount: Decimal, currency: str, path: str) -> int:
     """The amount in whole minor units of the currency.
 
-    Raises InvalidInputError naming `path` where it has more decimals than the currency, or is more than the database holds.
+    Raises InvalidInputError naming `path` where it has more decimals than the currency, or is more than `MOST_AMOUNT_MINOR`.
     """
     digits = currency_digits(currency)
     exponent = amount.as_tuple().exponent
@@ -100,7 +103,7 @@ def to_minor(amount: Decimal, currency: str, path: str) -> int:
         decimals = {0: "no decimals", 1: "at most one decimal"}.get(digits, f"at most {digits} decimals")
         raise InvalidInputError.of(path, f"amounts of {currency} have {decimals}")
     minor = int(amount.scaleb(digits))
-    if abs(minor) > MOST_MINOR:
+    if abs(minor) > MOST_AMOUNT_MINOR:
         raise InvalidInputError.of(path, "too large an amount")
     return minor
 

@@ -56,8 +56,8 @@ OfferedPassword = Annotated[str, AfterValidator(offered_password)]
 class Passwords:
     """Hashes and verifies passwords, `threads` at once; when `waiting` more stand in line, the next one is refused."""
 
-    def __init__(self, *, threads: int = 2, waiting: int = 64) -> None:
-        self._hasher = PasswordHasher(time_cost=PASSES, memory_cost=MEMORY_KIB, parallelism=LANES)
+    def __init__(self, *, threads: int = 2, waiting: int = 64, memory_kib: int = MEMORY_KIB, passes: int = PASSES) -> None:
+        self._hasher = PasswordHasher(time_cost=passes, memory_cost=memory_kib, parallelism=LANES)
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="passwords")
         self._room = threads + waiting
         self._under_way = 0

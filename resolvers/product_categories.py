@@ -12,7 +12,7 @@ from resolvers.arguments import DEFAULT_PAGE, After, Descending, First, id_of
 from resolvers.connections import Connection
 from resolvers.functions import MutationContext, QueryContext, field, mutation, query
 from resolvers.nodes import Node, node_of, node_type
-from resolvers.product_lists import Archived, LowStock, OrderBy, ProductFilter, ProductOrder, page_of_products
+from resolvers.product_lists import Archived, LowStock, OrderBy, ProductFilter, ProductOrder, Search, page_of_products
 from resolvers.text import Description, Name
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ MOST_CATEGORIES = 500
 
 MOST_ORDERED = 2 * MOST_CATEGORIES
 
-MOST_MOVED = 2000
-"""Products that deleting a category moves: one transaction has to end within seconds."""
+MOST_MOVED = 5000
+"""Products that deleting a category moves: one transaction has to end within seconds (so many take two or three)."""
 
-_BATCH = 100
+_BATCH = 1000
 
 NAME = "What the category is called, 1 to 200 characters; no two are called the same, accents and case aside."
 DESCRIPTION = "What it is about, up to 5,000 characters."
@@ -65,11 +65,12 @@ class ProductCategory(Node):
         after: After = None,
         archived: Archived = False,
         low_stock: LowStock = None,
+        search: Search = None,
         order_by: OrderBy = ProductOrder.NAME,
         descending: Descending = False,
     ) -> Connection[Annotated["Product", strawberry.lazy("resolvers.products")]]:
         """Its products."""
-        wanted = ProductFilter(archived, self.row.id, low_stock)
+        wanted = ProductFilter(archived, self.row.id, low_stock, search)
         page = await page_of_products(ctx.db.shown, wanted, order_by, first=first, after=after, descending=descending)
         return Connection.of(page, node_of)
 
@@ -145,7 +146,7 @@ async def delete_product_category(
     ctx: MutationContext,
     id: CategoryId,
     move_products_to: Annotated[
-        strawberry.ID | None, strawberry.argument(description="The category that its products go to, at most 2,000 of them.")
+        strawberry.ID | None, strawberry.argument(description="The category that its products go to, at most 5,000 of them.")
     ] = None,
 ) -> ProductCategory:
     """Deletes a product category. CONFLICT where products are in it and nothing is said of where they go."""
@@ -175,16 +176,17 @@ async def reorder_product_categories(
     rows = {row.id: row for row in await ctx.db.scan(tables.ProductCategory, "by_position", (), first=MOST_ORDERED)}
     if len(ids) != len(rows) or set(ids) != rows.keys():
         raise InvalidInputError.of("ids", f"must be the ids of all {len(rows)} product categories, each once")
-    return [ProductCategory.of(await ctx.db.update(rows[id], position=position)) for position, id in enumerate(ids, start=1)]
+    placed = await ctx.db.update_all([(rows[id], {"position": position}) for position, id in enumerate(ids, start=1)])
+    return [ProductCategory.of(row) for row in placed]
 
 
-async def count_products(db: Writer, category_id: str | None, delta: int, path: str) -> None:
-    """Keeps the count of a category that a product comes to or leaves; NotFoundError where there is none.
+async def count_products(db: Writer, category_id: str | None, delta: int) -> None:
+    """Keeps the count of a category that a product comes to or leaves. NotFoundError, naming `input.categoryId`, where there is none.
 
     It writes the category's row, which thereby cannot be deleted by a transaction at the same time.
     """
     if category_id is not None:
-        await db.increment(await _existing(db, category_id, path), product_count=delta)
+        await db.increment(await _existing(db, category_id, "input.categoryId"), product_count=delta)
 
 
 async def _existing(db: Writer, id: str, path: str) -> tables.ProductCategory:
@@ -194,11 +196,11 @@ async def _existing(db: Writer, id: str, path: str) -> tables.ProductCategory:
 async def _move_products(db: Writer, source: tables.ProductCategory, target: tables.ProductCategory) -> tables.ProductCategory:
     """Moves all products of a category, in batches, and returns its row as it is then."""
     if source.product_count > MOST_MOVED:
-        raise ConflictError(f"{source.product_count:,} products are in this category; at most {MOST_MOVED:,} are moved at once.")
+        held = f"{source.product_count:,} products are in this category"
+        raise ConflictError(f"{held}; at most {MOST_MOVED:,} are moved at once. Move the others with updateProduct before.")
     for archived in (False, True):
         # What was moved has left the index, so the next batch is always the first page.
         while rows := await db.scan(tables.Product, "by_category_name", (source.id, archived), first=_BATCH):
-            for product in rows:
-                await db.update(product, category_id=target.id)
+            await db.update_all([(product, {"category_id": target.id}) for product in rows])
     await db.increment(target, product_count=source.product_count)
     return await db.increment(source, product_count=-source.product_count)

@@ -1,12 +1,10 @@
 """What is sent to make or change a product."""
 
-from typing import Annotated
-
 import strawberry
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from resolvers.money import Price, TaxRate
-from resolvers.scalars import Quantity
+from resolvers.scalars import Count, Quantity
 from resolvers.text import Code, Description, Name, ShortText
 
 NAME = "What it is called, 1 to 200 characters."
@@ -19,16 +17,6 @@ COST = "What one costs you; not negative."
 TAX_RATE = "The rate of tax in its price, in percent; null: the rate of the settings."
 TRACK_STOCK = "Whether its stock is watched: then it cannot be taken below zero."
 THRESHOLD = "The stock at which it is low."
-
-
-def _not_negative(quantity: Quantity) -> Quantity:
-    if quantity < 0:
-        raise ValueError("must not be negative")
-    return quantity
-
-
-Count = Annotated[Quantity, AfterValidator(_not_negative)]
-"""How many there are of something."""
 
 
 @strawberry.pydantic.input(description="A new product.")
@@ -45,7 +33,7 @@ class CreateProductInput(BaseModel):
     tax_rate: TaxRate | None = Field(default=None, description=TAX_RATE)
     track_stock: bool = Field(default=True, description=TRACK_STOCK)
     stock: Count = Field(default=Quantity(0), description="How many are there now; recorded as the first stock movement.")
-    low_stock_threshold: Count = Field(default=Quantity(0), description=THRESHOLD)
+    low_stock_threshold: Count | None = Field(default=None, description=f"{THRESHOLD} Left out: that of the settings.")
 
 
 @strawberry.pydantic.input(description="What to change of a product; what is left out stays. Its stock is changed by `adjustStock`.")

@@ -9,14 +9,15 @@ from datastore.errors import ConflictError, InvalidInputError
 from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, Descending, First, id_of
 from resolvers.connections import Connection
-from resolvers.functions import MutationContext, QueryContext, field, mutation, query, shows
+from resolvers.functions import MutationContext, QueryContext, field, mutation, mutation_in_turn, query, shows
 from resolvers.money import Money, Percentage, from_minor, from_ppm, to_minor, to_ppm
 from resolvers.nodes import Node, node_type
 from resolvers.product_categories import ProductCategory, count_products
 from resolvers.product_inputs import AdjustStockInput, CreateProductInput, UpdateProductInput
-from resolvers.product_lists import Archived, LowStock, OrderBy, ProductFilter, ProductOrder, page_of_products
+from resolvers.product_lists import Archived, LowStock, OrderBy, ProductFilter, ProductOrder, Search, page_of_products
 from resolvers.scalars import MOST_QUANTITY, Quantity
-from resolvers.settings import currency_of_amounts
+from resolvers.settings import settings_for_amounts
+from resolvers.stock import Move, keep_inventory, move_stock, open_stock
 from resolvers.text import code, text_argument
 
 
@@ -116,11 +117,12 @@ ProductId = Annotated[strawberry.ID, strawberry.argument(description="The id of 
 
 
 @query
-async def products(
+async def products(  # noqa: PLR0913, PLR0917  # the arguments of a list
     ctx: QueryContext,
     first: First = DEFAULT_PAGE,
     after: After = None,
     category_id: Annotated[strawberry.ID | None, strawberry.argument(description="Only the products of this category.")] = None,
+    search: Search = None,
     low_stock: LowStock = None,
     archived: Archived = False,
     order_by: OrderBy = ProductOrder.NAME,
@@ -128,7 +130,7 @@ async def products(
 ) -> Connection[Product]:
     """Your products."""
     category = None if category_id is None else id_of(tables.ProductCategory, category_id, "categoryId")
-    wanted = ProductFilter(archived, category, low_stock)
+    wanted = ProductFilter(archived, category, low_stock, search)
     page = await page_of_products(ctx.db.shown, wanted, order_by, first=first, after=after, descending=descending)
     return Connection.of(page, Product.of)
 
@@ -164,7 +166,8 @@ async def create_product(
     ctx: MutationContext, input: Annotated[CreateProductInput, strawberry.argument(description="The new product.")]
 ) -> Product:
     """Makes a product. CONFLICT where the SKU is taken. Its price fixes the currency of the business."""
-    currency = await currency_of_amounts(ctx.db)
+    settings = await settings_for_amounts(ctx.db)
+    currency = settings.currency
     row = tables.Product(
         id=tables.Product.new_id(),
         created_at=ctx.now,
@@ -181,13 +184,12 @@ async def create_product(
         tax_rate_ppm=None if input.tax_rate is None else to_ppm(input.tax_rate),
         track_stock=input.track_stock,
         stock=input.stock,
-        low_stock_threshold=input.low_stock_threshold,
+        low_stock_threshold=settings.low_stock_threshold if input.low_stock_threshold is None else input.low_stock_threshold,
         archived=False,
     )
-    await count_products(ctx.db, input.category_id, 1, "input.categoryId")
+    await count_products(ctx.db, input.category_id, 1)
     row = await ctx.db.insert(row)
-    if row.stock:
-        await _record_movement(ctx, row, row.stock, "Initial stock")
+    await open_stock(ctx, row)
     return Product.of(row)
 
 
@@ -200,9 +202,11 @@ async def update_product(
     changes = _stored(input.model_dump(exclude_unset=True, exclude={"id"}), row.currency)
     category_id = changes.get("category_id", row.category_id)
     if category_id != row.category_id:
-        await count_products(ctx.db, row.category_id, -1, "input.categoryId")
-        await count_products(ctx.db, category_id, 1, "input.categoryId")
-    return Product.of(await ctx.db.update(row, **changes))
+        await count_products(ctx.db, row.category_id, -1)
+        await count_products(ctx.db, category_id, 1)
+    changed = await ctx.db.update(row, **changes)
+    await keep_inventory(ctx, [row], [changed])
+    return Product.of(changed)
 
 
 @mutation
@@ -219,14 +223,18 @@ async def restore_product(ctx: MutationContext, id: ProductId) -> Product:
 
 @mutation
 async def delete_product(ctx: MutationContext, id: ProductId) -> Product:
-    """Deletes a product and its stock movements, for good."""
+    """Deletes a product and its stock movements, for good. CONFLICT where it was ever sold."""
     row = await _existing(ctx.db, id, "id")
-    await count_products(ctx.db, row.category_id, -1, "id")
+    # Safe against a sale at the same time: that guards this row, so one of the two transactions runs again.
+    if await ctx.db.scan(tables.SaleItem, "by_product", (row.id,), first=1):
+        raise ConflictError(f"“{row.name}” was sold; archive it instead.")
+    await count_products(ctx.db, row.category_id, -1)
     await ctx.db.delete(row)
+    await keep_inventory(ctx, [row], [])
     return Product.of(row)
 
 
-@mutation
+@mutation_in_turn
 async def adjust_stock(
     ctx: MutationContext, input: Annotated[AdjustStockInput, strawberry.argument(description="How the stock changes.")]
 ) -> Product:
@@ -234,34 +242,13 @@ async def adjust_stock(
     if input.delta == 0:
         raise InvalidInputError.of("input.delta", "must not be zero")
     row = await _existing(ctx.db, input.product_id, "input.productId")
-    stock = row.stock + input.delta
-    if abs(stock) > MOST_QUANTITY:
+    if abs(row.stock + input.delta) > MOST_QUANTITY:
         raise InvalidInputError.of("input.delta", f"would take the stock beyond {MOST_QUANTITY:,}")
-    if row.track_stock and input.delta < 0 and stock < 0:
-        raise ConflictError(f"Only {row.stock} of “{row.name}” are in stock.")
-    row = await ctx.db.update(row, stock=stock)
-    await _record_movement(ctx, row, input.delta, input.reason)
-    return Product.of(row)
+    return Product.of((await move_stock(ctx, [Move(row, input.delta, input.reason)]))[row.id])
 
 
 async def _existing(db: Writer, id: str, path: str) -> tables.Product:
     return await db.get_existing(tables.Product, id_of(tables.Product, id, path), path)
-
-
-async def _record_movement(ctx: MutationContext, product: tables.Product, delta: int, reason: str) -> None:
-    await ctx.db.insert(
-        tables.StockMovement(
-            id=tables.StockMovement.new_id(),
-            created_at=ctx.now,
-            updated_at=ctx.now,
-            account_id=ctx.scope.account_id,
-            product_id=product.id,
-            delta=delta,
-            stock_after=product.stock,
-            reason=reason,
-            user_id=ctx.scope.user_id,
-        )
-    )
 
 
 def _stored(changes: dict[str, Any], currency: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ its read set never serve another.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Any
 
 from datastore.read_set import ReadSet
@@ -93,13 +94,17 @@ class Run:
                 self._now,
             )
 
-        committed = await run_transaction(self._services.database, body)
+        async with self._turn(marking):
+            committed = await run_transaction(self._services.database, body)
         if committed.version is not None:
             self.committed = committed.version
         if isinstance(committed.value, SignedIn):
             self._scope = committed.value.scope
         self._read_from(committed.version or self._floor)
         return committed.value
+
+    def _turn(self, marking: Marking) -> AbstractAsyncContextManager[None]:
+        return self._services.turns.turn(signed_in(self._scope).account_id) if marking.in_turn else nullcontext()
 
     def _read_from(self, floor: Version) -> None:
         self._floor = floor

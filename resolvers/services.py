@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from datastore.cursors import Cursors
 from datastore.database import Database
 from datastore.settings import Settings
+from datastore.turns import Turns
 from resolvers.passwords import Passwords
 from resolvers.tokens import AccessTokens
 
@@ -52,3 +53,5 @@ class Services:
     tokens: AccessTokens
     clock: Callable[[], datetime] = utc_now
     monitor: Monitor = field(default_factory=Monitor)
+    turns: Turns = field(default_factory=Turns)
+    """Of mutations that would collide, by account."""

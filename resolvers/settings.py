@@ -9,14 +9,20 @@ from datastore import schema as tables
 from datastore.errors import ConflictError, NotFoundError
 from datastore.reading import Reader
 from datastore.writing import Writer
-from resolvers.functions import MutationContext, QueryContext, mutation, query
-from resolvers.money import CurrencyCode
+from resolvers.functions import MutationContext, QueryContext, mutation, query, shows
+from resolvers.money import CurrencyCode, Percentage, TaxRate, from_ppm, to_ppm
 from resolvers.nodes import Node, node_type
-from resolvers.text import LocaleTag, Name, TimeZoneName
+from resolvers.scalars import Count, Quantity
+from resolvers.text import Description, LocaleTag, Name, TimeZoneName
 
 CURRENCY = "The ISO 4217 code of the currency that all amounts are in."
 TIME_ZONE = "The IANA name of the time zone whose days are the business's days."
 LOCALE = "The BCP 47 language tag of what is written to customers."
+TAX_RATE = "The rate of tax, in percent, of products that have none of their own."
+PRICES_INCLUDE_TAX = "Whether prices include the tax, as in shops, or it comes on top. Sales that are recorded keep what was then."
+LOW_STOCK_THRESHOLD = "The stock at which a product is low, for products that are made without a threshold of their own."
+RECEIPT_FOOTER = "What stands below every receipt, up to 5,000 characters."
+DAILY_SUMMARY_EMAIL = "Whether the owner is sent an e-mail about each day."
 
 
 @node_type(tables.Settings)
@@ -30,6 +36,11 @@ class Settings(Node):
     currency_fixed: bool = strawberry.field(description="Whether amounts are stored already, so that the currency can no longer change.")
     time_zone: str = strawberry.field(description=TIME_ZONE)
     locale: str = strawberry.field(description=LOCALE)
+    tax_rate: Percentage = strawberry.field(description=TAX_RATE, metadata=shows("tax_rate_ppm"))
+    prices_include_tax: bool = strawberry.field(description=PRICES_INCLUDE_TAX)
+    low_stock_threshold: Quantity = strawberry.field(description=LOW_STOCK_THRESHOLD)
+    receipt_footer: str = strawberry.field(description=RECEIPT_FOOTER)
+    daily_summary_email: bool = strawberry.field(description=DAILY_SUMMARY_EMAIL)
 
     @classmethod
     def of(cls, row: tables.Settings) -> Self:
@@ -44,6 +55,11 @@ class Settings(Node):
             currency_fixed=row.currency_fixed,
             time_zone=row.time_zone,
             locale=row.locale,
+            tax_rate=from_ppm(row.tax_rate_ppm),
+            prices_include_tax=row.prices_include_tax,
+            low_stock_threshold=Quantity(row.low_stock_threshold),
+            receipt_footer=row.receipt_footer,
+            daily_summary_email=row.daily_summary_email,
         )
 
 
@@ -55,6 +71,11 @@ class UpdateSettingsInput(BaseModel):
     currency: strawberry.Maybe[CurrencyCode] = Field(default=None, description=f"{CURRENCY} Fixed once an amount is stored.")
     time_zone: strawberry.Maybe[TimeZoneName] = Field(default=None, description=TIME_ZONE)
     locale: strawberry.Maybe[LocaleTag] = Field(default=None, description=LOCALE)
+    tax_rate: strawberry.Maybe[TaxRate] = Field(default=None, description=TAX_RATE)
+    prices_include_tax: strawberry.Maybe[bool] = Field(default=None, description=PRICES_INCLUDE_TAX)
+    low_stock_threshold: strawberry.Maybe[Count] = Field(default=None, description=LOW_STOCK_THRESHOLD)
+    receipt_footer: strawberry.Maybe[Description] = Field(default=None, description=RECEIPT_FOOTER)
+    daily_summary_email: strawberry.Maybe[bool] = Field(default=None, description=DAILY_SUMMARY_EMAIL)
 
 
 @query
@@ -70,6 +91,8 @@ async def update_settings(
     """Changes settings. CONFLICT where the currency would change though amounts are stored."""
     row = await settings_row(ctx.db)
     changes: dict[str, Any] = input.model_dump(exclude_unset=True)
+    if "tax_rate" in changes:
+        changes["tax_rate_ppm"] = to_ppm(changes.pop("tax_rate"))
     # Safe against a first amount stored at the same time: that writes this row too, so one of the two transactions runs again.
     if row.currency_fixed and changes.get("currency", row.currency) != row.currency:
         raise ConflictError(f"The currency is fixed at {row.currency}: amounts are stored in it.")
@@ -84,9 +107,12 @@ async def settings_row(db: Reader | Writer) -> tables.Settings:
     return row
 
 
+async def settings_for_amounts(db: Writer) -> tables.Settings:
+    """The settings that an amount is stored by: their currency is fixed from then on."""
+    row = await settings_row(db)
+    return row if row.currency_fixed else await db.update(row, currency_fixed=True)
+
+
 async def currency_of_amounts(db: Writer) -> str:
     """The currency to store an amount in, which is fixed from then on."""
-    row = await settings_row(db)
-    if not row.currency_fixed:
-        await db.update(row, currency_fixed=True)
-    return row.currency
+    return (await settings_for_amounts(db)).currency

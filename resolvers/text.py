@@ -16,8 +16,11 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator
 
 from datastore.errors import InvalidInputError
+from datastore.folding import sort_key
 
 NAME_LENGTH = 200
+FOLDED_LENGTH = 1000
+"""In UTF-8 that fits into a key of an index (`datastore.validation.MAX_KEY_BYTES`)."""
 DESCRIPTION_LENGTH = 5000
 CODE_LENGTH = 64
 EMAIL_LENGTH = 254
@@ -47,6 +50,14 @@ def clean(value: str, *, longest: int, shortest: int = 0, many_lines: bool = Fal
         raise ValueError(f"must have at most {longest:,} characters")
     if len(text) < shortest:
         raise ValueError("must not be empty" if shortest == 1 else f"must have at least {shortest} characters")
+    return text
+
+
+def name(value: str) -> str:
+    """What something is called: one line. What it is sorted by, folded, is bounded too: a single character may fold to 18 (U+FDFA)."""
+    text = clean(value, longest=NAME_LENGTH, shortest=1)
+    if len(sort_key(text)) > FOLDED_LENGTH:
+        raise ValueError(f"must have at most {FOLDED_LENGTH:,} characters when it is folded to be sorted")
     return text
 
 
@@ -92,7 +103,6 @@ def _time_zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones() - {"localtime", "posixrules", "Factory"})
 
 
-name = partial(clean, longest=NAME_LENGTH, shortest=1)
 short_text = partial(clean, longest=NAME_LENGTH)
 description = partial(clean, longest=DESCRIPTION_LENGTH, many_lines=True)
 code = partial(clean, longest=CODE_LENGTH, shortest=1)

@@ -111,4 +111,9 @@ async def update_profile(
     if row is None:
         raise UnauthenticatedError
     changes: dict[str, Any] = input.model_dump(exclude_unset=True)
-    return User.of(await ctx.identity.update(row, **changes))
+    row = await ctx.identity.update(row, **changes)
+    db = ctx.writer(ctx.scope)
+    member = await db.find(tables.Member, "by_user", row.id)
+    if member is not None:
+        await db.update(member, name=row.name)
+    return User.of(row)

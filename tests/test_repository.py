@@ -118,6 +118,28 @@ def unconditional_sleeps(module: ast.Module) -> Iterator[int]:
                 yield node.lineno
 
 
+def named_nowhere(module: ast.Module) -> Iterator[int]:
+    """Find errors about a caller's input that name no argument or field."""
+    for node in ast.walk(module):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "InvalidInputError" and len(node.args) < 2:
+            yield node.lineno
+
+
+def uses_of(name: str) -> Callable[[ast.Module], Iterator[int]]:
+    """Make a finder of what is called so: a name, an attribute, an import under whatever name."""
+
+    def find(module: ast.Module) -> Iterator[int]:
+        for node in ast.walk(module):
+            if isinstance(node, ast.ImportFrom):
+                used = name in {alias.name for alias in node.names}
+            else:
+                used = name in {getattr(node, "id", ""), getattr(node, "attr", "")}
+            if used:
+                yield getattr(node, "lineno", 0)
+
+    return find
+
+
 def terse_tests(module: ast.Module) -> Iterator[int]:
     """Find tests whose name is no sentence: fewer than three words after test_."""
     names = ((function.name, function.lineno) for function in functions(module))
@@ -136,6 +158,10 @@ def terse_tests(module: ast.Module) -> Iterator[int]:
         (unconditional_sleeps, "import time\ntime.sleep(1)"),
         (unconditional_sleeps, "from asyncio import sleep\nasync def f():\n    await sleep(0.1)"),
         (terse_tests, "def test_sales(): pass"),
+        (named_nowhere, "raise InvalidInputError('Too much.')"),
+        (uses_of("grant"), "x = grant('a', 'b', 'OWNER')"),
+        (uses_of("grant"), "from datastore.scope import grant as given"),
+        (uses_of("grant"), "import datastore.scope as s\nx = s.grant"),
     ],
 )
 def test_each_finder_finds_what_it_is_for(find: Callable[[ast.Module], Iterator[int]], code: str) -> None:
@@ -168,6 +194,19 @@ def test_only_the_settings_read_the_environment() -> None:
 def test_only_the_datastore_imports_the_drivers_and_motor_is_in_two_files_at_most() -> None:
     assert offenders([path for path in sources() if path.parts[0] != "datastore"], imports_of(DRIVERS)) == []
     assert 1 <= len([path for path in sources() if any(imports_of({"motor"})(tree(path)))]) <= 2
+
+
+def test_scopes_are_granted_by_authentication_alone() -> None:
+    """What reads and writes an account's rows takes a scope, so who cannot make one cannot reach an account that was not granted."""
+    made, granted = Path("datastore/scope.py"), Path("resolvers/auth.py")
+    assert offenders([granted], uses_of("grant"))
+    assert offenders([path for path in sources() if path not in {made, granted}], uses_of("grant")) == []
+    assert offenders([path for path in sources() if path != made], uses_of("_GRANT")) == []
+
+
+def test_every_error_about_a_value_names_the_argument_it_is_about() -> None:
+    """In gql there are requests too that are wrong as a whole."""
+    assert offenders([path for path in sources() if path.parts[0] != "gql"], named_nowhere) == []
 
 
 def test_nothing_is_left_unfinished_skipped_or_silenced_wholesale() -> None:

@@ -13,8 +13,8 @@ import pytest
 from tests.clients.node_client import NodeClient, node_client
 from tests.clients.served import Served
 from tests.clients.shop import Shop
-from tests.datastore.tcp_proxy import tcp_proxy
 from tests.gql.api import PASSWORD
+from tests.network import tcp_proxy
 
 pytestmark = pytest.mark.clients
 
@@ -113,4 +113,6 @@ async def test_an_optimistic_update_stays_until_a_live_result_contains_the_mutat
 @pytest.mark.parametrize("kind", ["Apollo Client", "urql"])
 async def test_a_mutation_that_alters_nothing_of_what_is_watched_does_not_wait_for_ever(start: Start, kind: str, shop: Shop) -> None:
     async with start(kind) as client:
-        await client.ask("sell", product=shop.apple, quantity=2)
+        sold = await client.ask("sell", product=shop.apple, quantity=2)
+        assert sold["data"]["adjustStock"]["stock"] == shop.apple["stock"] - 2
+        assert client.all("broken") == client.all("ended") == []

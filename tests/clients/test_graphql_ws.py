@@ -16,8 +16,8 @@ from resolvers.tokens import AccessTokens
 from tests.clients.node_client import Event, NodeClient, node_client
 from tests.clients.served import Served
 from tests.clients.shop import Shop
-from tests.datastore.tcp_proxy import tcp_proxy
 from tests.gql.api import PASSWORD
+from tests.network import tcp_proxy
 
 pytestmark = pytest.mark.clients
 

@@ -2,7 +2,7 @@ from typing import Any, ClassVar, TypeVar
 
 import pytest
 
-from datastore import deleting, rows
+from datastore import deleting, references
 from datastore.database import MAJORITY, Database
 from datastore.errors import ConflictError
 from datastore.migrate import migrate
@@ -75,7 +75,7 @@ async def shelves(database: Database, scope: Scope, monkeypatch: pytest.MonkeyPa
     """The two tables above, and a way to make a row of each."""
     monkeypatch.setattr(deleting, "TABLES", (Shelf, Label))
     named: dict[str, type[OwnedRow]] = {"test_shelves": Shelf, "test_labels": Label}
-    monkeypatch.setattr(rows, "TABLES_BY_NAME", named)
+    monkeypatch.setattr(references, "TABLES_BY_NAME", named)
     await migrate(database, (Shelf, Label))
 
     def make(table: type[OwnedRow], **columns: Any) -> Any:

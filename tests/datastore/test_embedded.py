@@ -68,6 +68,7 @@ def _port_held() -> Iterator[int]:
         yield holder.getsockname()[1]
 
 
+@pytest.mark.slow
 async def test_mongod_takes_transactions_and_keeps_its_data_over_a_stop_a_crash_and_a_change_of_port(tmp_path: Path) -> None:
     async with embedded_mongod(tmp_path) as server, _client(server) as client:
         async with client.start_session() as session, await session.start_transaction():
@@ -109,6 +110,7 @@ async def test_a_port_that_is_taken_is_refused_where_it_was_asked_for(tmp_path: 
 
 
 @pytest.mark.parametrize("start", [embedded_mongod, embedded_blobs])
+@pytest.mark.slow
 async def test_a_port_that_is_lost_while_the_server_starts_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, start: Any) -> None:
     monkeypatch.setattr(processes, "free", lambda _: True)
     directory = tmp_path / ("mongodb" if start is embedded_mongod else "blobs")
@@ -171,6 +173,7 @@ async def test_s3_refuses_another_key_and_none(store: BlobServer) -> None:
         assert answer.status == 403
 
 
+@pytest.mark.slow
 async def test_files_and_key_are_kept_over_a_crash_and_a_stop_of_the_store(tmp_path: Path) -> None:
     async with embedded_blobs(tmp_path) as server, _s3(server) as s3:
         await s3.create_bucket(Bucket="shop")
@@ -230,6 +233,7 @@ def _descendants(pid: int) -> set[int]:
     return found
 
 
+@pytest.mark.slow
 async def test_a_parent_that_is_killed_leaves_no_process_and_its_data_can_be_used_at_once(tmp_path: Path) -> None:
     with _parent(tmp_path) as parent:
         pids = await asyncio.to_thread(_pids, parent)
@@ -240,6 +244,7 @@ async def test_a_parent_that_is_killed_leaves_no_process_and_its_data_can_be_use
         assert not any(map(_alive, family))
 
 
+@pytest.mark.slow
 async def test_ctrl_c_in_a_terminal_reaches_only_us_who_then_stop_the_servers(tmp_path: Path) -> None:
     with _parent(tmp_path) as parent:
         pids = await asyncio.to_thread(_pids, parent)

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datastore.database import Database
-from datastore.keys import KeyValue, encode_key, owner_of, prefix_interval, successor
+from datastore.keys import KeyValue, encode_key, owner_of, prefix_interval, shared_head, successor
 
 INT64 = st.integers(-(2**63), 2**63 - 1)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=6) | st.text("\x00\x01a\xff￿\U00010000", max_size=4)
@@ -28,6 +28,7 @@ async def in_the_servers_order(database: Database, keys: Sequence[Sequence[KeyVa
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(keys=st.lists(KEYS, min_size=2, max_size=50))
+@pytest.mark.slow
 async def test_encoded_keys_sort_as_the_server_sorts_its_index(database: Database, keys: list[tuple[KeyValue, ...]]) -> None:
     ours = sorted(((*key, i) for i, key in enumerate(keys)), key=encode_key)
 
@@ -80,6 +81,24 @@ def test_the_owner_of_an_interval_is_the_string_that_all_its_keys_begin_with(own
 @pytest.mark.parametrize("values", [(), (None,), (7,), (True,), (datetime(2026, 1, 1, tzinfo=UTC),)])
 def test_an_interval_that_begins_with_no_string_has_no_owner(values: tuple[KeyValue, ...]) -> None:
     assert owner_of(*prefix_interval(values)) is None
+
+
+@given(KEYS, KEYS, st.integers(1, 3), st.booleans())
+def test_the_shared_head_of_an_interval_is_what_all_its_keys_begin_with(
+    one: tuple[KeyValue, ...], other: tuple[KeyValue, ...], count: int, to_the_end: bool
+) -> None:
+    low, high = sorted([encode_key(one), encode_key(other)])
+    least = min(one, other, key=encode_key)
+    head = encode_key(least[:count])
+    assert shared_head(low, prefix_interval(least[:count])[1], count) == head
+    assert shared_head(successor(low), prefix_interval(least[:count])[1], count) == head
+    shared = encode_key(one[:count]) == encode_key(other[:count])
+    assert shared_head(low, successor(high) if to_the_end else high, count) == (head if shared else None)
+
+
+@pytest.mark.parametrize("low", [b"", b"\x00", b"\x20\x00", b"\x30abc", b"\x30abc\x00", b"\x99"])
+def test_bytes_that_are_no_whole_value_have_no_shared_head(low: bytes) -> None:
+    assert shared_head(low, b"\xff", 1) is None
 
 
 def test_a_moment_is_encoded_as_it_is_stored() -> None:

@@ -1,4 +1,6 @@
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,47 +14,9 @@ from datastore.keys import KeyValue, encode_key, prefix_interval, successor
 from datastore.matching import Matcher, touches
 from datastore.read_set import Interval, ReadSet
 from datastore.schema import TABLES_BY_NAME
-from datastore.tables import Policy
+from datastore.tables import Index, Policy
 from datastore.versions import Version
-
-Document = Mapping[str, Any]
-NOW = datetime(2026, 11, 23, tzinfo=UTC)
-
-
-def product(id: str, account: str = "acc_1", **columns: object) -> dict[str, Any]:
-    columns = {"archived": False, "name_key": "tea", "stock": 0, "price_minor": 100, "category_id": None, "sku": None} | columns
-    return {"_id": id, "account_id": account, "created_at": NOW, "low_stock": False, **columns}
-
-
-def change(row: Document, kind: Kind = "insert", *, table: str = "products", fields: Sequence[str] | None = None) -> Change:
-    names = None if fields is None else frozenset(fields)
-    return Change(Version(1), table, row["_id"], kind, None if kind == "delete" else row, names)
-
-
-def interval(index: str, *values: KeyValue, table: str = "products") -> Interval:
-    return Interval(table, index, *prefix_interval(values))
-
-
-def read_set(*read: str | Interval) -> ReadSet:
-    """What a run read: ids and intervals."""
-    read_set = ReadSet()
-    for one in read:
-        if isinstance(one, Interval):
-            read_set.scanned(one)
-        else:
-            read_set.saw(one)
-    return read_set
-
-
-def woken(read: ReadSet, event: Change) -> bool:
-    """Whether the change touches the read set: the matcher and the plain rule must say the same."""
-    matcher: Matcher[str] = Matcher()
-    matcher.register("till", read)
-    matcher.register("another till", ReadSet())
-    answer = touches(read, event)
-    assert matcher.touched(event) == ({"till"} if answer else set())
-    return answer
-
+from tests.datastore.changed_rows import NOW, Document, change, interval, product, read_set, woken
 
 NAMES_OF_ACC_1 = interval("by_name", "acc_1", False)
 
@@ -241,7 +205,9 @@ VALUES = {
     "category_id": st.sampled_from([None, "pct_1", "pct_2"]),
     "sku": st.sampled_from([None, "A", "B"]),
     "created_at": st.sampled_from([NOW, datetime(1969, 1, 1, tzinfo=UTC)]),
+    "search_keys": st.lists(st.sampled_from(["", "t", "te", "te\x00", "x"]), max_size=3),
 }
+ODD_LISTS = st.sampled_from([None, "te", 7, 1.5, ["t", 1.5], [["t"]], [None, "t", "t"]])
 OTHERS = st.integers(-1, 1) | st.none()
 
 
@@ -258,17 +224,28 @@ def rows(draw: st.DrawFn, table: str) -> dict[str, Any]:
 
 
 @st.composite
+def keys(draw: st.DrawFn, table: str, index: Index) -> list[KeyValue]:
+    """A key of an index, as some row may have it."""
+    row = draw(rows(table))
+    texts = row.get("search_keys") or ["t"]
+    return [
+        draw(st.sampled_from(texts)) if column == "search_keys" else row[column] for column in TABLES_BY_NAME[table].spec.stored_keys(index)
+    ]
+
+
+@st.composite
 def intervals(draw: st.DrawFn) -> Interval:
     """An interval between two keys of rows, or under a prefix, or with its ends the wrong way round."""
     table = draw(st.sampled_from(TABLES))
     spec = TABLES_BY_NAME[table].spec
     index = draw(st.sampled_from(spec.indexes))
-    keys = [[draw(rows(table))[column] for column in spec.stored_keys(index)] for _ in range(2)]
+    also = tuple(draw(st.lists(st.sampled_from(["t", "te", "x"]), max_size=2))) if "search_keys" in index.keys else ()
+    one, other = draw(keys(table, index)), draw(keys(table, index))
     if draw(st.booleans()):
-        length = draw(st.integers(0, len(keys[0])))
-        return Interval(table, index.name, *prefix_interval(keys[0][:length]))
-    low, high = (successor(encode_key(key)) if draw(st.booleans()) else encode_key(key) for key in keys)
-    return Interval(table, index.name, low, high)
+        length = draw(st.integers(0, len(one)))
+        return Interval(table, index.name, *prefix_interval(one[:length]), also)
+    low, high = (successor(encode_key(key)) if draw(st.booleans()) else encode_key(key) for key in (one, other))
+    return Interval(table, index.name, low, high, also)
 
 
 SELECTIONS = st.one_of(st.none(), st.frozensets(st.sampled_from(["stock", "name", "sku"]), max_size=2))
@@ -287,7 +264,10 @@ def changes(draw: st.DrawFn) -> Change:
     table = draw(st.sampled_from(TABLES))
     kind: Kind = draw(st.sampled_from(["insert", "update", "replace", "delete"]))
     fields = draw(st.sets(st.sampled_from(["guard", "stock", "name"]), min_size=1)) if kind == "update" else None
-    event = change(draw(rows(table)), kind, table=table, fields=None if fields is None else sorted(fields))
+    row = draw(rows(table))
+    if table == "products" and draw(st.booleans()):
+        row["search_keys"] = draw(ODD_LISTS)
+    event = change(row, kind, table=table, fields=None if fields is None else sorted(fields))
     gone = kind == "update" and draw(st.booleans())
     return Change(event.time, table, event.id, kind, None, event.fields) if gone else event
 
@@ -333,27 +313,51 @@ PRODUCTS = TABLES_BY_NAME["products"].spec
 Table = dict[str, Document]
 
 
-def page(table: Table, index: str, equals: Sequence[KeyValue], first: int, *, descending: bool) -> tuple[list[Document], ReadSet]:
-    """A page as it is read: `first` rows and one more, in either direction; and what was read for it."""
-    low, high = prefix_interval(equals)
+@dataclass(frozen=True)
+class List:
+    """What a page is of."""
+
+    index: str
+    equals: Sequence[KeyValue]
+    also: tuple[str, ...]
+    descending: bool
+
+
+@st.composite
+def lists(draw: st.DrawFn) -> List:
+    index = draw(st.sampled_from([index for index in PRODUCTS.indexes if not index.unique]))
+    key = draw(keys("products", index))
+    if "search_keys" not in index.keys:
+        return List(index.name, key[: draw(st.integers(1, 2))], (), draw(st.booleans()))
+    length = 2 + index.keys.index("search_keys") + draw(st.integers(0, 1))
+    return List(index.name, key[:length], tuple(draw(st.sets(st.sampled_from(["t", "te", "x"]), max_size=2))), draw(st.booleans()))
+
+
+def entries(row: Document, index: str) -> list[bytes]:
+    """Every key that the row has in the index."""
     columns = PRODUCTS.stored_keys(PRODUCTS.by_name[index])
-    placed = [(encode_key([row[column] for column in columns]), row) for row in table.values()]
-    placed.sort(key=lambda at: at[0], reverse=descending)
+    values = [sorted(set(row[column])) if column == "search_keys" else [row[column]] for column in columns]
+    return [encode_key(key) for key in itertools.product(*values)]
+
+
+def page(table: Table, of: List, first: int) -> tuple[list[Document], ReadSet]:
+    """A page as it is read: `first` rows and one more, in either direction; and what was read for it."""
+    low, high = prefix_interval(of.equals)
+    placed = [(key, row) for row in table.values() for key in entries(row, of.index) if {*of.also} <= {*row["search_keys"]}]
+    placed.sort(key=lambda at: at[0], reverse=of.descending)
     read = [(key, row) for key, row in placed if low <= key < high][: first + 1]
     if len(read) > first:
         last = read[-1][0]
-        low, high = (last, high) if descending else (low, successor(last))
-    return [row for _, row in read[:first]], read_set(Interval("products", index, low, high), *(row["_id"] for _, row in read))
+        low, high = (last, high) if of.descending else (low, successor(last))
+    return [row for _, row in read[:first]], read_set(Interval("products", of.index, low, high, of.also), *(row["_id"] for _, row in read))
 
 
 @settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_no_page_changes_without_a_wake_even_where_rows_are_looked_up_late(data: st.DataObject) -> None:
     table: Table = {row["_id"]: row for row in data.draw(st.lists(rows("products"), max_size=6))}
-    index = data.draw(st.sampled_from([index for index in PRODUCTS.indexes if not index.unique]))
-    equals = [data.draw(rows("products"))[column] for column in PRODUCTS.stored_keys(index)[: data.draw(st.integers(1, 2))]]
-    first, descending = data.draw(st.integers(1, 3)), data.draw(st.booleans())
-    before, read = page(table, index.name, equals, first, descending=descending)
+    of, first = data.draw(lists()), data.draw(st.integers(1, 3))
+    before, read = page(table, of, first)
 
     history = [table]
     ids: list[tuple[str, Kind]] = []
@@ -370,7 +374,7 @@ def test_no_page_changes_without_a_wake_even_where_rows_are_looked_up_late(data:
         Change(Version(at), "products", id, kind, None if kind == "delete" else history[moment].get(id), None)
         for at, ((id, kind), moment) in enumerate(zip(ids, moments, strict=True))
     ]
-    after, _ = page(history[-1], index.name, equals, first, descending=descending)
+    after, _ = page(history[-1], of, first)
 
     if before != after:
         assert any(touches(read, event) for event in events)

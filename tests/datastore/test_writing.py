@@ -109,7 +109,7 @@ async def test_an_update_sets_only_what_differs_computed_columns_included(databa
         async with asyncio.timeout(10):
             event = await stream.next()
     changed = event["updateDescription"]["updatedFields"]
-    assert changed.keys() == {"name", "name_key", "stock", "low_stock", "updated_at"}
+    assert changed.keys() == {"name", "name_key", "search_keys", "stock", "low_stock", "updated_at"}
     assert (changed["name_key"], changed["low_stock"]) == ("mocha", True)
 
 
@@ -348,3 +348,35 @@ async def test_each_writer_refuses_the_tables_of_the_other(database: Database, s
             await writer.get(User, User.new_id())  # type: ignore[type-var]
 
     await run_transaction(database, body)
+
+
+@pytest.mark.parametrize(
+    "text", ["é", "ж", "日", "\U0001f600"], ids=["two bytes", "two bytes of another script", "three bytes", "four bytes"]
+)
+@pytest.mark.parametrize("shift", range(4))
+async def test_a_taken_key_is_a_conflict_however_many_bytes_its_text_has(database: Database, scope: Scope, text: str, shift: int) -> None:
+    """The server cuts the message that quotes it off anywhere, in the middle of a character too."""
+    name = "a" * shift + text * 190
+    await write(database, scope, lambda writer: writer.insert(category(scope, name=name)))
+    with pytest.raises(ConflictError, match=r"^A product category with this name exists already\.$"):
+        await write(database, scope, lambda writer: writer.insert(category(scope, name=name)))
+    [row] = await write(database, scope, lambda writer: writer.scan(ProductCategory, "by_position", (), first=2))
+    assert row.name == name
+
+
+@pytest.mark.parametrize("descending", [False, True])
+async def test_a_scan_goes_on_behind_the_row_that_it_gave_last(database: Database, scope: Scope, descending: bool) -> None:
+    """Through rows with the same keys as well, which only their ids tell apart."""
+    rows = [category(scope, name=str(n), position=n // 3) for n in range(7)]
+    await stored(database, *rows)
+
+    async def paged(writer: Writer) -> list[ProductCategory]:
+        found: list[ProductCategory] = []
+        last = None
+        while page := await writer.scan(ProductCategory, "by_position", (), first=2, descending=descending, after=last):
+            found += page
+            last = page[-1]
+        return found
+
+    expected = sorted(rows, key=lambda row: (row.position, row.id), reverse=descending)
+    assert await write(database, scope, paged) == expected

@@ -18,7 +18,7 @@ from pymongo.errors import PyMongoError
 from datastore.embedded import MONGOD
 from datastore.loopback import LOOPBACK, listens
 from datastore.processes import Child, Recipe, running
-from tests.faults.proxy import CLIENTS, Network, network
+from tests.network import CLIENTS, Network, network
 
 ELECTION_SECONDS = 1.5
 LIMIT_SECONDS = 40

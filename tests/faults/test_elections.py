@@ -8,8 +8,8 @@ from pymongo.read_concern import ReadConcern
 
 from datastore.settings import Settings
 from tests.faults.crowd import Crowd, Served, serving
-from tests.faults.proxy import CLIENTS
 from tests.faults.replica_set import ReplicaSet
+from tests.network import CLIENTS
 
 DATABASE = "elections"
 LIVE_OPERATIONS = 200

@@ -24,7 +24,7 @@ from tests.faults.crowd import Crowd, Served, is_stale, serving
 from tests.faults.replica_set import Node, until
 
 LIVE_OPERATIONS = 20
-HISTORY_LOST, TOO_LARGE = 286, 10334
+HISTORY_LOST, TOO_LARGE, TIME_LIMIT = 286, 10334, 262
 MIB = 1 << 20
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow]
@@ -151,7 +151,7 @@ async def test_a_stream_that_falls_silent_is_noticed_within_seconds(served: Serv
     opened_before = served.api.engine.counters.streams_opened
     async with crowd.watching(LIVE_OPERATIONS):
         async with failing(driver, served, "getMore", {"times": 1}, blockConnection=True, blockTimeMS=9_000), asyncio.timeout(10):
-            await until(blocked(driver))
+            await until(struck(driver))
             async with crowd.writing():
                 await crowd.more_writes()
             await crowd.newer_results()
@@ -218,10 +218,8 @@ async def test_a_database_that_is_dropped_ends_what_was_watched_and_serves_whoev
         await next_crowd.check()
 
 
-async def test_a_quiet_stream_outlives_the_history_that_the_server_keeps(
-    tmp_path: Path, origin: Settings, caplog: pytest.LogCaptureFixture
-) -> None:
-    node = Node("quiet", tmp_path, "quiet", "--syncdelay", "1", oplog_mb=1)
+async def test_a_quiet_stream_outlives_the_history_that_the_server_keeps(tmp_path: Path, origin: Settings) -> None:
+    node = Node("quiet", tmp_path, "quiet", "--syncdelay", "1", "--setParameter", "enableTestCommands=1", oplog_mb=1)
     async with AsyncExitStack() as stack:
         await node.start()
         stack.push_async_callback(node.kill)
@@ -237,11 +235,13 @@ async def test_a_quiet_stream_outlives_the_history_that_the_server_keeps(
         await until(lambda: _history_begins_after(client, quiet_since))
         now = await served.api.services.database.ping()
         await until(lambda: _true(engine._stream.position >= now))
-        await until(lambda: _stream_killed(client, "quiet"))
+        opened_before = engine.counters.streams_opened
+        async with failing(client, served, "getMore", {"times": 1}, errorCode=TIME_LIMIT, errorLabels=["ResumableChangeStreamError"]):
+            await until(struck(client))
         async with crowd.writing():
             await crowd.more_writes()
         await crowd.check()
-        assert "HistoryLost" not in caplog.text, "the resume token was older than the history"
+        assert engine.counters.streams_opened == opened_before, "the driver resumed with a token older than the history"
 
 
 async def test_a_stream_is_never_further_than_the_servers_clock(served: Served) -> None:
@@ -264,26 +264,16 @@ async def _history_begins_after(client: Any, version: int) -> bool:
     return bool(version_from(oldest["ts"]) > version)
 
 
-async def _stream_killed(client: Any, database: str) -> bool:
-    """Kills the cursor of the database's change stream, as an operator does, and tells whether there was one."""
-    stages = [{"$currentOp": {"idleCursors": True}}, {"$match": {"ns": f"{database}.$cmd.aggregate", "cursor": {"$exists": True}}}]
-    async with await client.admin.aggregate(stages) as operations:
-        cursors = [operation["cursor"]["cursorId"] async for operation in operations]
-    if cursors:
-        await client[database].command({"killCursors": "$cmd.aggregate", "cursors": cursors})
-    return bool(cursors)
-
-
 def opened(served: Served, count: int) -> Any:
     """Whether so many streams have been opened by now."""
     return lambda: _true(served.api.engine.counters.streams_opened >= count)
 
 
-def blocked(driver: Any) -> Any:
+def struck(driver: Any) -> Any:
     """Whether the fail point has struck."""
 
-    async def struck() -> bool:
+    async def has_struck() -> bool:
         status = await driver.admin.command({"getParameter": 1, "failpoint.failCommand": 1})
         return bool(status["failpoint.failCommand"]["timesEntered"])
 
-    return struck
+    return has_struck

@@ -130,9 +130,10 @@ def test_any_json_is_decoded_or_refused_and_nothing_else(value: object) -> None:
 @given(st.binary())
 def test_any_bytes_are_decoded_or_refused_and_nothing_else(body: bytes) -> None:
     try:
-        params_of_body(body)
+        params = params_of_body(body)
     except InvalidInputError:
         return
+    assert isinstance(params, GraphQLParams)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import Any
 
 import httpx
 import pytest
+from pymongo import AsyncMongoClient
 
+from datastore.database import Database
 from datastore.settings import Settings, environment_of
 from gql.serving import bind
 
@@ -102,8 +104,11 @@ async def test_dev_serves_on_its_own_servers_and_leaves_nothing_behind(tmp_path:
             assert "text/html" in page.headers["content-type"]
             assert len(processes_of(tmp_path)) >= 2
 
-            code, out, _ = await tillstream("seed", "--products", "12", settings=Settings(data_dir=tmp_path))
+            code, out, _ = await tillstream("seed", "--products", "12", "--sales", "25", settings=Settings(data_dir=tmp_path))
             assert code == 0, out
+            code, out, _ = await tillstream("verify", settings=Settings(data_dir=tmp_path))
+            assert code == 0, out
+            assert "Everything adds up: 1 accounts, 25 sales" in out
             sign_in = 'mutation { signIn(input: {email: "demo@tillstream.example", password: "demo-password"}) { accessToken } }'
             token = (await ask(url, sign_in))["data"]["signIn"]["accessToken"]
             shop = (await ask(url, "{ products(first: 100) { nodes { name price category { name } } } }", token))["data"]
@@ -129,6 +134,18 @@ async def test_dev_restarts_its_server_and_not_its_database_when_a_source_file_c
         assert set(before) <= set(processes_of(tmp_path))
 
 
+@asynccontextmanager
+async def forgetting_transactions(uri: str) -> AsyncIterator[None]:
+    """A MongoDB that ends what a killed process left open after seconds, not after its minute."""
+    async with AsyncMongoClient[dict[str, Any]](uri) as client:
+        before = await client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": 8})
+        try:
+            yield
+        finally:
+            await client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": before["was"]})
+
+
+@pytest.mark.slow
 async def test_migrate_changes_nothing_the_second_time(settings: Settings) -> None:
     fresh = settings.model_copy(update={"mongodb_database": "migrated_by_command"})
     code, out, _ = await tillstream("migrate", settings=fresh)
@@ -137,6 +154,59 @@ async def test_migrate_changes_nothing_the_second_time(settings: Settings) -> No
     code, out, _ = await tillstream("migrate", settings=fresh)
     assert code == 0
     assert "nothing was changed" in out
+
+
+@pytest.mark.slow
+async def test_seed_fills_the_shop_up_and_verify_names_what_is_broken(settings: Settings) -> None:
+    seeded = settings.model_copy(update={"mongodb_database": "seeded_by_command"})
+    options = ("--products", "10", "--months", "1", "--until", "2026-10-31")
+    for sales, added in (("20", "10 products and 20 sales"), ("20", "0 products and 0 sales"), ("30", "0 products and 10 sales")):
+        code, out, err = await tillstream("seed", *options, "--sales", sales, settings=seeded)
+        assert code == 0, err
+        assert f"{added} were added" in out
+    code, out, _ = await tillstream("verify", settings=seeded)
+    assert code == 0
+    assert "Everything adds up: 1 accounts, 30 sales" in out
+
+    database = await Database.connect(settings.mongodb_uri or "", "seeded_by_command")
+    reply = await database.command({"findAndModify": "sales", "query": {"number": 30}, "update": {"$inc": {"total_minor": 1}}})
+    await database.close()
+    sale = reply["value"]
+    for arguments in (("verify",), ("verify", "--account", sale["account_id"])):
+        code, out, _ = await tillstream(*arguments, settings=seeded)
+        assert code == 1
+        assert f"sale {sale['_id']}: total_minor is {sale['total_minor'] + 1}, but its items make {sale['total_minor']}" in out
+        assert "findings: 1 accounts, 30 sales" in out
+
+
+@pytest.mark.slow
+async def test_a_seed_that_is_killed_leaves_true_books_and_goes_on(settings: Settings) -> None:
+    killed = settings.model_copy(update={"mongodb_database": "killed_seed"})
+    arguments = ("seed", "--products", "20", "--sales", "1200", "--months", "1", "--until", "2026-10-31")
+    async with forgetting_transactions(settings.mongodb_uri or ""):
+        await run_until_it_has_sold(killed, *arguments)
+        code, out, _ = await tillstream("verify", settings=killed)
+        assert code == 0, out
+        assert "1 accounts, 1,200 sales" not in out
+        code, out, err = await tillstream(*arguments, settings=killed)
+        assert code == 0, err
+    code, out, _ = await tillstream("verify", settings=killed)
+    assert code == 0, out
+    assert "Everything adds up: 1 accounts, 1,200 sales" in out
+
+
+async def run_until_it_has_sold(settings: Settings, *arguments: str) -> None:
+    """Runs a command that seeds, and kills it when the first sales are there."""
+    seeding = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gql.command", *arguments), stdout=DEVNULL, stderr=DEVNULL, cwd=ROOT, env=environment_of(settings)
+    )
+    database = await Database.connect(settings.mongodb_uri or "", settings.mongodb_database)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while (await database.command({"count": "sales"}))["n"] == 0:
+            await asyncio.sleep(0.02)
+        seeding.kill()
+        await seeding.wait()
+    await database.close()
 
 
 async def test_schema_prints_the_committed_schema(settings: Settings) -> None:
@@ -148,7 +218,7 @@ async def test_schema_prints_the_committed_schema(settings: Settings) -> None:
 async def test_help_names_every_command(settings: Settings) -> None:
     code, out, _ = await tillstream("--help", settings=settings)
     assert code == 0
-    for name in ("dev", "serve", "migrate", "schema", "seed"):
+    for name in ("dev", "serve", "migrate", "schema", "seed", "verify"):
         assert name in out
 
 
@@ -159,9 +229,13 @@ async def test_help_names_every_command(settings: Settings) -> None:
         (("serve",), {"s3_endpoint": "http://127.0.0.1:9"}, "file store"),
         (("serve",), {"env": "production"}, "TILLSTREAM_SECRET"),
         (("serve", "--port", "1", "--host", "203.0.113.1"), {}, "--port"),
+        (("seed", "--until", "2999-01-01"), {}, "--until"),
+        (("verify", "--account", "nobody"), {}, "--account"),
+        (("verify", "--account", "acc_00000000000000000000000000"), {}, "no such account"),
         (("migrate",), {"mongodb_uri": "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=300"}, "database"),
     ],
 )
+@pytest.mark.slow
 async def test_an_error_is_one_line_that_says_the_mend(
     settings: Settings, arguments: tuple[str, ...], change: dict[str, Any], said: str
 ) -> None:

@@ -50,6 +50,7 @@ def told(followed: Followed) -> list[str]:
     return [change["id"] for change in followed.changes]
 
 
+@pytest.mark.slow
 async def test_a_thousand_changes_reach_a_slow_reader_each_once_and_in_order(
     api: Api, owner: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:

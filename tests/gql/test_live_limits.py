@@ -31,17 +31,6 @@ RECONNECT = "subscription ($known: KnownResult) { live(known: $known) { products
 
 
 @pytest.fixture
-async def ada(api: Api) -> Person:
-    return await api.sign_up()
-
-
-@pytest.fixture
-async def product(api: Api, ada: Person) -> str:
-    id: str = (await api.data(CREATE, {"n": "Tea"}, caller=ada))["createProduct"]["id"]
-    return id
-
-
-@pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "STALE_SECONDS", 0.2)
     monkeypatch.setattr(live, "HEARTBEAT_SECONDS", 0.05)

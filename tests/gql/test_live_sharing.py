@@ -25,17 +25,6 @@ PERSONAL = "subscription { live { viewer { name } products(first: 5) { nodes { n
 BY_ROLE = "subscription { live { products(first: 5) { nodes { name } } viewer { role } } }"
 
 
-@pytest.fixture
-async def ada(api: Api) -> Person:
-    return await api.sign_up()
-
-
-@pytest.fixture
-async def product(api: Api, ada: Person) -> str:
-    id: str = (await api.data(CREATE, {"n": "Tea"}, caller=ada))["createProduct"]["id"]
-    return id
-
-
 async def colleague(api: Api, of: Person, role: Role = "OWNER") -> Person:
     """Somebody else with a session in the same account."""
     person = await api.sign_up()

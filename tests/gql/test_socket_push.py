@@ -1,7 +1,8 @@
 """Results written to a socket without waking the task of their operation (`gql.wire.Push`), beside those that take that way."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import orjson
@@ -12,7 +13,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from datastore.errors import UnauthenticatedError
 from datastore.versions import Version
 from gql.socket_protocol import WebSocketProtocol
-from gql.sockets import DisconnectedError, Socket, connection_write
+from gql.sockets import DisconnectedError, Socket, connection_served
 from gql.subscribers import Frame, Subscriber, frame_of
 from gql.wire import Caller, GraphQLParams, Payload
 from tests.gql.test_websocket import LIMIT_SECONDS, PROTOCOL, SETTINGS, ask, closing, deaf, greet, hear, say
@@ -176,7 +177,9 @@ async def test_a_final_result_ends_the_operation_and_is_not_pushed(service: Push
     assert service.given == [1]
 
 
-async def test_a_socket_that_breaks_off_among_pushes_is_no_fault(service: PushingService, address: str) -> None:
+async def test_a_socket_that_breaks_off_among_pushes_is_no_fault(
+    service: PushingService, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async with watching(service, address) as socket:
         socket.transport.abort()
         for number in range(1, 10_000):
@@ -185,6 +188,10 @@ async def test_a_socket_that_breaks_off_among_pushes_is_no_fault(service: Pushin
             if not service.subscribers:
                 break
         await until(lambda: not service.subscribers)
+    async with watching(service, address) as another:
+        service.offer(10_000)
+        assert await number_of(another) == 10_000
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.parametrize("by_server", [True, False])
@@ -224,15 +231,24 @@ async def test_one_that_could_not_be_pushed_is_replaced_by_the_newest_and_not_ov
     assert len(tried) == 1
 
 
-async def test_nothing_is_pushed_between_messages_under_way_nor_to_a_transport_that_died() -> None:
-    written: list[bytes] = []
-    taken = asyncio.Event()
+class FakeConnection:
+    """Takes every text but one."""
 
-    def write(text: bytes) -> bool:
+    on_pong: Callable[[], bool] | None = None
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write_now(self, text: bytes) -> bool:
         if text == b"dead":
             raise RuntimeError("closed handle")
-        written.append(text)
+        self.written.append(text)
         return True
+
+
+async def test_nothing_is_pushed_between_messages_under_way_nor_to_a_transport_that_died() -> None:
+    taken = asyncio.Event()
+    connection = FakeConnection()
 
     async def receive() -> Message:
         return {"type": "websocket.disconnect"}
@@ -241,9 +257,9 @@ async def test_nothing_is_pushed_between_messages_under_way_nor_to_a_transport_t
         del message
         await taken.wait()
 
-    connection_write.set(write)
+    connection_served.set(connection)
     socket = Socket(receive, send)
-    assert connection_write.get() is None
+    assert connection_served.get() is None
     assert [socket.send_now(b"a"), socket.send_now(b"dead")] == [True, False]
     sending = [asyncio.create_task(socket.send("under way")) for _ in range(2)]
     await asyncio.sleep(0)
@@ -254,4 +270,4 @@ async def test_nothing_is_pushed_between_messages_under_way_nor_to_a_transport_t
     with pytest.raises(DisconnectedError):
         await socket.receive()
     assert not socket.send_now(b"d")
-    assert written == [b"a", b"c"]
+    assert connection.written == [b"a", b"c"]

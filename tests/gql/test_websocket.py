@@ -407,18 +407,6 @@ async def test_a_completed_mutation_is_carried_out_in_silence(socket: ClientConn
     assert await hear(socket) == {"id": "1", "type": "next", "payload": {"data": {"hello": "world"}}}
 
 
-async def test_a_client_that_answers_pings_stays_and_one_that_does_not_is_closed_with_4499(tiny: TinyService) -> None:
-    async with (
-        serving(tiny, SETTINGS, ping_seconds=0.05, pong_seconds=0.3) as served,
-        connect(f"ws://{served.address}/graphql", subprotocols=[PROTOCOL]) as socket,
-    ):
-        await greet(socket)
-        for _ in range(8):
-            assert await hear(socket) == {"type": "ping"}
-            await say(socket, {"type": "pong"})
-        assert await closing(socket) == (4499, "Terminated: no answer to a ping")
-
-
 def deaf(address: str) -> sockets.socket:
     """A socket of a client that has little room for what it does not read."""
     host, port = address.split(":")

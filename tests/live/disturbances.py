@@ -48,6 +48,17 @@ async def slow_the_reads(world: World, random: Random) -> None:
     await _fail(world, {"activationProbability": 0.4}, **how)
 
 
+async def slow_all_reads(world: World, _random: Random) -> None:
+    """Every read takes a little long."""
+    await _fail(world, "alwaysOn", failCommands=["find", "aggregate"], blockConnection=True, blockTimeMS=20)
+
+
+async def slow_few_reads(world: World, _random: Random) -> None:
+    """A few reads take long, so that of what begins at once some ends much later."""
+    how = {"failCommands": ["find", "aggregate"], "blockConnection": True, "blockTimeMS": 100}
+    await _fail(world, {"activationProbability": 0.2}, **how)
+
+
 async def slow_the_stream(world: World, random: Random) -> None:
     """Changes are told late."""
     how = {"failCommands": ["getMore"], "blockConnection": True, "blockTimeMS": random.choice((20, 100))}
@@ -86,10 +97,11 @@ async def disturbances_ending(world: World) -> AsyncIterator[None]:
 
 
 @contextmanager
-def lagging_reads(random: Random, share: float = 0.2) -> Iterator[None]:
+def lagging_reads(world: World, random: Random, share: float = 0.2) -> Iterator[None]:
     """Some snapshots that the server chooses are a second old, as a newly elected primary may choose them.
 
-    Reads of sessions are left alone: who is signed in is not what is tested here.
+    None is older than the world: collections and indexes were made just before it. Reads of sessions are left alone: who is signed in is
+    not what is tested here.
     """
     read = Database.read
 
@@ -97,7 +109,7 @@ def lagging_reads(random: Random, share: float = 0.2) -> Iterator[None]:
         concern = command.get("readConcern", {})
         newest = concern.get("level") == "snapshot" and "atClusterTime" not in concern
         if newest and command.get("find") != "sessions" and random.random() < share:
-            late = Version((await self.ping()) - (LAG_SECONDS << 32))
+            late = max(Version((await self.ping()) - (LAG_SECONDS << 32)), world.opened)
             return await read(self, {**command, "readConcern": {**concern, "atClusterTime": timestamp_of(late)}})
         return await read(self, command)
 

@@ -3,11 +3,15 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import product
 from random import Random
 from typing import Any
 
+from datastore.schema import Product, ProductCategory
 from tests.gql.api import Api, Person
 from tests.live.shops import Shop, World, sku
+
+FEWEST_TO_GO_ON = 3
 
 Asked = Callable[[World, Shop, Random], Awaitable[str]]
 
@@ -82,6 +86,18 @@ async def products_of_a_category(world: World, shop: Shop, random: Random) -> st
     return f"{path} {{ id name productCount {nested} }}"
 
 
+async def a_search(world: World, shop: Shop, random: Random) -> str:
+    words = random.choice(("a", "b", "app", "APF", "ban", "zucchini", "a a", "s 1", "che", "fig s", "d", "nothing"))
+    filters = {
+        "search": words,
+        "archived": random.choice((None, False, False, True)),
+        "descending": random.choice((None, False, True)),
+        "categoryId": shop.category(random) if random.random() < 0.3 else None,
+    }
+    page = arguments(**filters, **await _page(world.api, shop.device(random), "products", filters, random))
+    return f"products{page} {{ nodes {{ {random.choice((FIELDS, _fields(random)))} }} pageInfo {{ hasNextPage endCursor }} }}"
+
+
 async def a_whole_category(_world: World, shop: Shop, random: Random) -> str:
     return f'productCategory(id: "{shop.category(random)}") {{ {WHOLE_CATEGORY} }}'
 
@@ -134,6 +150,7 @@ async def who_and_what(_world: World, _shop: Shop, random: Random) -> str:
 QUESTIONS: dict[Asked, int] = {
     list_of_products: 8,
     products_of_a_category: 4,
+    a_search: 4,
     a_whole_category: 2,
     categories: 3,
     one_product: 2,
@@ -144,6 +161,68 @@ QUESTIONS: dict[Asked, int] = {
     who_and_what: 1,
 }
 """Each kind of question, and how often it is chosen."""
+
+
+async def ask_for_a_page(world: World, shop: Shop, random: Random, *, going_on: bool, descending: bool | None = None) -> Question:
+    """A question for a page of products that shows rows, by itself or in a category; if possible, one that goes on, or does not."""
+    rows = await world.driver.products.find({"account_id": shop.account_id}).to_list()
+    like = random.choice(rows)
+    narrowed = {column: like[column] for column in ("category_id", "low_stock") if like[column] is not None and random.random() < 0.5}
+    alike = [row for row in rows if row["archived"] == like["archived"]]
+    count = sum(narrowed.items() <= row.items() for row in alike)
+    if going_on and count < FEWEST_TO_GO_ON:
+        narrowed, count = {}, len(alike)
+    low_stock, category_id = narrowed.get("low_stock"), narrowed.get("category_id")
+    orders = ("NAME", "CREATED_AT", "PRICE", "STOCK") if low_stock is None else ("NAME", "STOCK") if category_id is None else ("NAME",)
+    filters = {
+        "archived": like["archived"],
+        "lowStock": low_stock,
+        "orderBy": Symbol(random.choice(orders)),
+        "descending": random.choice((False, True)) if descending is None else descending,
+        "first": max(1, min(random.choice((2, 3)), count - 1)) if going_on else count + random.randint(0, 1),
+    }
+    show = f"{{ nodes {{ {_fields(random)} }} pageInfo {{ hasNextPage }} }}"
+    ways = [f"products{arguments(**filters, categoryId=category_id)} {show}"]
+    if category_id is not None:
+        ways.append(f'productCategory(id: "{category_id}") {{ id products{arguments(**filters)} {show} }}')
+        ways.append(f"productCategories(first: 100) {{ nodes {{ id products{arguments(**filters)} {show} }} }}")
+    return Question(f"{{ {random.choice(ways)} }}", shop.device(random))
+
+
+async def ask_for_nested_pages(_world: World, shop: Shop, random: Random) -> Question:
+    """A question for all categories, each with a page of its products."""
+    filters = {"first": random.choice((1, 3, 100)), "archived": random.choice((False, True)), "descending": random.choice((False, True))}
+    page = f"products{arguments(**filters)} {{ nodes {{ {_fields(random)} }} pageInfo {{ hasNextPage }} }}"
+    return Question(f"{{ productCategories(first: 100) {{ nodes {{ id {page} }} }} }}", shop.device(random))
+
+
+async def ask_in_vain(_world: World, shop: Shop, random: Random) -> Question:
+    """A question for something that is not there."""
+    nothing, category = Product.new_id(), ProductCategory.new_id()
+    ways = (
+        f'product(id: "{nothing}") {{ {_fields(random)} }}',
+        f'productCategory(id: "{category}") {{ id name }}',
+        f"nodes{arguments(ids=[nothing, category])} {{ id updatedAt }}",
+        f"nodes{arguments(ids=[shop.product(random), category])} {{ id updatedAt }}",
+    )
+    return Question(f"{{ {random.choice(ways)} }}", shop.device(random))
+
+
+async def ask_for_one(world: World, shop: Shop, random: Random) -> Question:
+    """A question for one product that is there, by its id."""
+    rows = await world.driver.products.find({"account_id": shop.account_id, "_id": {"$nin": list(shop.scale)}}).to_list()
+    id = random.choice(rows)["_id"] if rows else shop.product(random)
+    return Question(f'{{ product(id: "{id}") {{ {_fields(random)} }} }}', shop.device(random))
+
+
+async def ask_for_an_empty_page(world: World, shop: Shop, random: Random) -> Question:
+    """A question for a page of products that shows none, if there is one."""
+    rows = await world.driver.products.find({"account_id": shop.account_id}).to_list()
+    kept = {(row["category_id"], row["archived"], row["low_stock"]) for row in rows}
+    kinds = list(product(shop.categories[-5:], (False, True), (False, True)))
+    category_id, archived, low_stock = random.choice([kind for kind in kinds if kind not in kept] or kinds)
+    given = arguments(categoryId=category_id, archived=archived, lowStock=low_stock, first=random.randint(1, 3))
+    return Question(f"{{ products{given} {{ nodes {{ {_fields(random)} }} pageInfo {{ hasNextPage }} }} }}", shop.device(random))
 
 
 def _fields(random: Random) -> str:

@@ -81,11 +81,15 @@ class World:
         self.acknowledged = BEGINNING
         """The latest version that a mutation through the API was told."""
 
+        self.opened = BEGINNING
+        """A version before the first shop, and after all collections were made."""
+
         self.refusals: defaultdict[str, int] = defaultdict(int)
         self.writes = 0
 
     async def open_shops(self, random: Random, count: int = 2, products: int = 8) -> None:
         """New businesses with a few rows each."""
+        self.opened = self.opened or await self.api.services.database.ping()
         for _ in range(count):
             shop = Shop([await self.api.sign_up()])
             shop.devices.append(await self.sign_in(shop.devices[0]))

@@ -1,7 +1,5 @@
 """`verify_live` for every field of `Query` and every nested field that reads: a field without a case fails the first test here."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -9,7 +7,9 @@ from graphql import GraphQLInterfaceType, GraphQLObjectType, GraphQLSchema, get_
 from pymongo.asynchronous.database import AsyncDatabase
 
 from gql.schema import build_schema
-from tests.gql.api import Api, Person
+from tests.gql.api import Api
+from tests.live import cases_dashboard, cases_money, cases_sales, cases_search
+from tests.live.cases import Case, Stall, case
 from tests.live.verify import verify_live
 from tests.resolvers.shop import adjust, make_category, make_product
 
@@ -22,67 +22,6 @@ DELETE_CATEGORY = "mutation ($id: ID!, $to: ID) { deleteProductCategory(id: $id,
 REORDER = "mutation ($ids: [ID!]!) { reorderProductCategories(ids: $ids) { id } }"
 SETTINGS = "mutation ($input: UpdateSettingsInput!) { updateSettings(input: $input) { id } }"
 PROFILE = "mutation ($input: UpdateProfileInput!) { updateProfile(input: $input) { id } }"
-
-
-class Stall:
-    """A small shop: two categories, in the first of them Apple, Banana, Cherry and Damson, in the second nothing."""
-
-    def __init__(self, api: Api, owner: Person, driver: AsyncDatabase[dict[str, Any]]) -> None:
-        self.api = api
-        self.owner = owner
-        self.driver = driver
-        self.ids: dict[str, str] = {}
-        self.cursors: dict[str, str] = {}
-
-    async def open(self) -> None:
-        """Makes the rows, and learns cursors of them."""
-        self.ids["user"], self.ids["account"] = self.owner.user_id, self.owner.account_id
-        for name in ("Fruit", "Tools"):
-            self.ids[name] = (await make_category(self.api, self.owner, name))["id"]
-        for number, name in enumerate(("Apple", "Banana", "Cherry", "Damson"), start=1):
-            values: dict[str, Any] = {"price": f"{number}.00", "stock": number, "sku": f"S-{number}", "categoryId": self.ids["Fruit"]}
-            self.ids[name] = (await make_product(self.api, self.owner, name, lowStockThreshold=2, **values))["id"]
-        for _ in range(2):
-            await adjust(self.api, self.owner, self.ids["Apple"], 5)
-        await self._learn("apple", "products(first: 1)")
-        await self._learn("fruit", "productCategories(first: 1)")
-        await self._learn("movement", f'stockMovements(productId: "{self.ids["Apple"]}", first: 1)')
-        nested = f'productCategory(id: "{self.ids["Fruit"]}") {{ list: products(first: 1, orderBy: PRICE) {{ edges {{ cursor }} }} }}'
-        data = await self.api.data(f"{{ above: {nested} }}", caller=self.owner)
-        self.cursors["cheapest"] = data["above"]["list"]["edges"][0]["cursor"]
-
-    async def _learn(self, name: str, page: str) -> None:
-        data = await self.api.data(f"{{ list: {page} {{ edges {{ cursor }} }} }}", caller=self.owner)
-        self.cursors[name] = data["list"]["edges"][0]["cursor"]
-
-    def filled(self, selection: str) -> str:
-        """The selection with `<name>` as the id of a row, `<<name>>` as a cursor."""
-        for name, cursor in self.cursors.items():
-            selection = selection.replace(f"<<{name}>>", f'"{cursor}"')
-        for name, id in self.ids.items():
-            selection = selection.replace(f"<{name}>", f'"{id}"')
-        return selection
-
-    async def do(self, document: str, **variables: Any) -> None:
-        """A mutation that must succeed."""
-        await self.api.data(document, variables, caller=self.owner)
-
-
-Change = Callable[[Stall], Awaitable[object]]
-
-
-@dataclass(frozen=True)
-class Case:
-    """A selection of `Query` and a change that matters to it; `fields` are the fields that read it is a case of."""
-
-    fields: frozenset[str]
-    selection: str
-    change: Change
-
-
-def case(fields: str, selection: str, change: Change) -> Any:
-    """A case, named after its selection and its change."""
-    return pytest.param(Case(frozenset(fields.split()), selection, change), id=f"{selection} {change.__name__}")
 
 
 # --- changes ---
@@ -276,6 +215,11 @@ NESTED = [
 ]
 
 
+OTHERS = [one for module in (cases_search, cases_sales, cases_dashboard, cases_money) for one in module.CASES]
+"""Those of modules with a file of their own."""
+
+CASES = [*LISTS, *ROWS, *NESTED, *OTHERS]
+
 OF_NO_ROW = {"Query.engine"}
 """Figures of the process itself, which a live result shows anew every second: there is no row whose change could be waited for."""
 
@@ -305,7 +249,7 @@ def _reads(type_name: str, extensions: dict[str, Any]) -> bool:
 
 
 def test_every_field_that_reads_has_a_case() -> None:
-    covered = {name for parameters in [*LISTS, *ROWS, *NESTED] for name in parameters.values[0].fields}
+    covered = {name for parameters in CASES for name in parameters.values[0].fields}
     fields = fields_that_read(build_schema()._schema)
     assert {"Query.products", "Product.stockMovements", "User.role"} <= fields
     assert fields - covered - OF_NO_ROW == set()
@@ -320,6 +264,8 @@ async def stall(api: Api, driver: AsyncDatabase[dict[str, Any]]) -> Stall:
     return stall
 
 
-@pytest.mark.parametrize("case", [*LISTS, *ROWS, *NESTED])
+@pytest.mark.parametrize("case", CASES)
 async def test_a_change_that_matters_reaches_the_live_result(stall: Stall, case: Case) -> None:
+    if case.prepare is not None:
+        await case.prepare(stall)
     await verify_live(stall.api, stall.filled(f"{{ {case.selection} }}"), lambda: case.change(stall), caller=stall.owner)

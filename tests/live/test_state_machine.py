@@ -43,19 +43,19 @@ class SoakMachine(RuleBasedStateMachine):
     def open_a_shop(self, random: Random) -> None:
         self.soak.world.shops.clear()
         self.do(self.soak.world.open_shops(random, count=2, products=4))
-        self.do(self.soak.watch(random))
+        self.do(self.soak.audience.watch(random))
 
     @rule(random=randoms)
     def watch(self, random: Random) -> None:
-        self.do(self.soak.watch(random))
+        self.do(self.soak.audience.watch(random))
 
     @rule(random=randoms)
     def watch_again(self, random: Random) -> None:
-        self.do(self.soak.watch_again(random))
+        self.do(self.soak.audience.watch_again(random))
 
     @rule(random=randoms)
     def leave(self, random: Random) -> None:
-        self.do(self.soak.leave(random))
+        self.do(self.soak.audience.leave(random))
 
     @rule(random=randoms, count=st.integers(1, 4))
     def write(self, random: Random, count: int) -> None:
@@ -63,11 +63,16 @@ class SoakMachine(RuleBasedStateMachine):
 
     @rule(random=randoms)
     def come_late(self, random: Random) -> None:
-        self.do(self.soak.come_late(random))
+        self.do(self.soak.audience.come_late(random))
 
     @rule(random=randoms)
     def burst(self, random: Random) -> None:
         self.do(self.soak.burst(random))
+
+    @precondition(lambda self: not self.disturbed)
+    @rule(random=randoms)
+    def attack(self, random: Random) -> None:
+        self.do(self.soak.attack(random))
 
     @precondition(lambda self: not self.disturbed)
     @rule(random=randoms)
@@ -88,7 +93,7 @@ class SoakMachine(RuleBasedStateMachine):
         try:
             self.do(self.soak.pause())
         finally:
-            self.do(self.soak.close())
+            self.do(self.soak.audience.close())
 
 
 async def explore(world: World, examples: int) -> None:

@@ -1,12 +1,17 @@
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
 
 from datastore.database import Database
+from datastore.migrate import migrate
 from datastore.schema import TABLES
+from datastore.settings import Settings
+from gql.app import open_services
+from resolvers.services import Services
 from tests.gql.api import Api, Person
+from tests.resolvers.broken_books import seeded
 
 Unchanged = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -43,3 +48,14 @@ async def owner(api: Api) -> Person:
 async def stranger(api: Api) -> Person:
     """Somebody with another business."""
     return await api.sign_up(name="Mallory")
+
+
+@pytest.fixture(scope="session")
+async def kept_books(settings: Settings) -> AsyncIterator[Services]:
+    """Two shops with months of trade, in a database of their own: who changes something there puts it back."""
+    async with open_services(settings.model_copy(update={"mongodb_database": f"{settings.mongodb_database}_books"})) as services:
+        await migrate(services.database)
+        await seeded(services, sales=150, email="one@example.org")
+        await seeded(services, sales=20, email="two@example.org")
+        yield services
+        await services.database.command({"dropDatabase": 1})

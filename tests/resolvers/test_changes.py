@@ -120,7 +120,7 @@ async def test_neither_sessions_nor_keys_nor_guards_are_told_of(api: Api, owner:
     start = await version_now(api, owner)
     async with following(api, owner) as followed:
         await caught_up(api)
-        await api.execute('mutation { updateProfile(input: { name: "Ann" }) { id } }', caller=owner, idempotency_key="k")
+        await api.execute('mutation { updateProfile(input: { locale: "de" }) { id } }', caller=owner, idempotency_key="k")
         await api.execute(REFRESH, {"token": owner.refresh_token})
         last = (await make_category(api, owner, "Last"))["id"]
         await followed.count(1)

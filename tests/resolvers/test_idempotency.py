@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from resolvers import idempotency
+from datastore.scope import grant
+from gql.schema import marked_functions
+from resolvers import MODULES, idempotency
+from resolvers.idempotency import Replays
 from tests.gql.api import Api, Person
 
 CREATE = 'mutation ($name: String!) { createProduct(input: {name: $name, price: "1.00"}) { id name createdAt } }'
@@ -96,3 +99,45 @@ async def test_a_key_is_free_again_after_its_time(api: Api, ada: Person, monkeyp
 
 async def test_a_result_that_is_no_row_is_given_again_too(api: Api, ada: Person) -> None:
     assert (await api.execute("mutation { signOut }", caller=ada, idempotency_key="k"))["data"] == {"signOut": True}
+
+
+REORDER = "mutation ($ids: [ID!]!) { reorderProductCategories(ids: $ids) { id name position } }"
+
+
+async def categories(api: Api, caller: Person) -> list[str]:
+    create = "mutation ($name: String!) { made: createProductCategory(input: {name: $name}) { id } }"
+    return [(await api.data(create, {"name": name}, caller=caller))["made"]["id"] for name in ("Tea", "Bread")]
+
+
+async def test_a_list_is_given_again_as_it_was(api: Api, ada: Person) -> None:
+    ids = await categories(api, ada)
+    first = await api.execute(REORDER, {"ids": ids[::-1]}, caller=ada, idempotency_key="k")
+    await api.data(REORDER, {"ids": ids}, caller=ada)
+    again = await api.execute(REORDER, {"ids": ids[::-1]}, caller=ada, idempotency_key="k")
+    assert again["data"] == first["data"]
+    other = await api.execute(REORDER, {"ids": ids}, caller=ada, idempotency_key="k")
+    assert other["errors"][0]["extensions"]["code"] == "CONFLICT"
+    kept = (await api.data("{ productCategories { nodes { id } } }", caller=ada))["productCategories"]["nodes"]
+    assert [row["id"] for row in kept] == ids
+
+
+async def test_of_a_list_that_is_too_long_to_keep_the_rows_are_given_as_they_are(
+    api: Api, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "MOST_KEPT_BYTES", 10)
+    ids = await categories(api, ada)
+    first = (await api.execute(REORDER, {"ids": ids[::-1]}, caller=ada, idempotency_key="k"))["data"]["reorderProductCategories"]
+    await api.data("mutation ($id: ID!) { deleteProductCategory(id: $id) { id } }", {"id": ids[0]}, caller=ada)
+    again = await api.execute(REORDER, {"ids": ids[::-1]}, caller=ada, idempotency_key="k")
+    assert again["data"]["reorderProductCategories"] == first[:1]
+
+
+def test_every_mutation_of_somebody_signed_in_can_be_repeated() -> None:
+    scope = grant("acc_1", "usr_1", "OWNER")
+    mutations = [function for module in MODULES for function, marking in marked_functions(module) if marking.kind.writes]
+    kept = [function for function in mutations if Replays.of("k", "k", scope, function, {}) is not None]
+    assert {function.__name__ for function in mutations} - {function.__name__ for function in kept} == {
+        "sign_up",
+        "sign_in",
+        "refresh_session",
+    }

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from datastore.errors import InvalidInputError
 from resolvers.money import (
     MONEY_SCALAR,
-    MOST_MINOR,
+    MOST_AMOUNT_MINOR,
     PERCENTAGE_SCALAR,
     currency_code,
     from_minor,
@@ -61,6 +61,8 @@ def test_an_amount_becomes_minor_units_of_its_currency(amount: str, currency: st
         ("1.000", "EUR", "at most 2 decimals"),
         ("1.5", "JPY", "no decimals"),
         ("999999999999999.9999", "CLF", "too large"),
+        ("10000000000000.01", "EUR", "too large"),
+        ("-10000000000000.01", "EUR", "too large"),
     ],
 )
 def test_an_amount_that_does_not_fit_its_currency_is_refused_by_name(amount: str, currency: str, message: str) -> None:
@@ -69,7 +71,7 @@ def test_an_amount_that_does_not_fit_its_currency_is_refused_by_name(amount: str
     assert [problem.path for problem in caught.value.fields] == ["input.price"]
 
 
-@given(st.integers(-MOST_MINOR, MOST_MINOR), st.sampled_from(["EUR", "JPY", "KWD", "CLF"]))
+@given(st.integers(-MOST_AMOUNT_MINOR, MOST_AMOUNT_MINOR), st.sampled_from(["EUR", "JPY", "KWD", "CLF"]))
 def test_minor_units_survive_the_way_out_and_in(minor: int, currency: str) -> None:
     amount = from_minor(minor, currency)
     assert MONEY_SCALAR.serialize is not None

@@ -4,18 +4,30 @@ import pytest
 
 from tests.gql.api import Api, Person
 from tests.resolvers.shop import make_category, make_product, problems
+from tests.resolvers.spending import keep_books
+from tests.resolvers.till import line, refund, sell
 
+MONEY = """{
+  expenseCategories { nodes { id } } expenses(first: 1) { nodes { id } }
+  recurringExpenses { nodes { id } } transactions(first: 1) { nodes { id } }
+}"""
 NODE = "query ($id: ID!) { node(id: $id) { __typename id createdAt } }"
 NODES = "query ($ids: [ID!]!) { nodes(ids: $ids) { __typename id } }"
+SOLD = "{ sales { nodes { id soldBy { id } items { id } refunds { id items { id } } } } }"
 EVERYTHING = "{ viewer { id account { id settings { id } } } products { nodes { id category { id } stockMovements { nodes { id } } } } }"
 
 
 async def every_kind(api: Api, owner: Person) -> dict[str, str]:
     """An id of each kind of row that somebody has, by its type."""
     category = await make_category(api, owner)
-    await make_product(api, owner, stock=1, categoryId=category["id"])
+    product = await make_product(api, owner, stock=1, categoryId=category["id"])
+    await refund(api, owner, await sell(api, owner, line(product)))
+    [sale] = (await api.data(SOLD, caller=owner))["sales"]["nodes"]
+    [made] = sale["refunds"]
     data = await api.data(EVERYTHING, caller=owner)
     [product] = data["products"]["nodes"]
+    await keep_books(api, owner, "Rent", "2026-11-23")
+    money = {field: found["nodes"][0]["id"] for field, found in (await api.data(MONEY, caller=owner)).items()}
     return {
         "User": data["viewer"]["id"],
         "Account": data["viewer"]["account"]["id"],
@@ -23,6 +35,15 @@ async def every_kind(api: Api, owner: Person) -> dict[str, str]:
         "Product": product["id"],
         "ProductCategory": product["category"]["id"],
         "StockMovement": product["stockMovements"]["nodes"][0]["id"],
+        "Member": sale["soldBy"]["id"],
+        "Sale": sale["id"],
+        "SaleItem": sale["items"][0]["id"],
+        "Refund": made["id"],
+        "RefundItem": made["items"][0]["id"],
+        "ExpenseCategory": money["expenseCategories"],
+        "Expense": money["expenses"],
+        "RecurringExpense": money["recurringExpenses"],
+        "Transaction": money["transactions"],
     }
 
 
@@ -51,7 +72,7 @@ NOT_IDS: list[Any] = [
     "prd_x",
     "PRD_01J0000000000000000000000A",
     "xyz_01J0000000000000000000000A",
-    "mem_01J0000000000000000000000A",
+    "ses_01J0000000000000000000000A",
     "\0",
     5,
 ]

@@ -5,6 +5,8 @@ import pytest
 
 from datastore import schema as tables
 from datastore.database import Database
+from resolvers.product_categories import MOST_MOVED
+from tests.commands import Commands
 from tests.gql.api import Api, Person
 from tests.live.verify import verify_live
 from tests.resolvers.conftest import Unchanged, contents
@@ -12,6 +14,7 @@ from tests.resolvers.shop import CATEGORY, CREATE_CATEGORY, CREATE_PRODUCT, UPDA
 
 UPDATE = f"mutation ($input: UpdateProductCategoryInput!) {{ updateProductCategory(input: $input) {{ {CATEGORY} }} }}"
 DELETE = "mutation ($id: ID!, $to: ID) { deleteProductCategory(id: $id, moveProductsTo: $to) { id name productCount } }"
+ARCHIVE = "mutation ($id: ID!) { archiveProduct(id: $id) { id } }"
 REORDER = "mutation ($ids: [ID!]!) { reorderProductCategories(ids: $ids) { id position } }"
 MISSING = "pct_01J0000000000000000000000A"
 
@@ -175,6 +178,7 @@ async def test_an_order_is_of_all_categories_each_once(
         ({"name": ""}, "input.name"),
         ({"name": "x" * 10_000}, "input.name"),
         ({"name": "\0"}, "input.name"),
+        ({"name": "\ufdfa" * 200}, "input.name"),
         ({"name": "\ud800"}, "input.name"),
         ({"name": "Tea", "description": "x" * 5001}, "input.description"),
         ({"name": {"$ne": 1}}, "input.name"),
@@ -188,8 +192,26 @@ async def test_a_bad_category_is_refused(api: Api, owner: Person, nothing_writte
 
 async def test_more_products_than_one_transaction_moves_stay(api: Api, owner: Person, database: Database) -> None:
     tea, bread = await make_category(api, owner, "Tea"), await make_category(api, owner, "Bread")
-    await database.command({"update": "product_categories", "updates": [{"q": {"_id": tea["id"]}, "u": {"$set": {"product_count": 2001}}}]})
+    update = {"q": {"_id": tea["id"]}, "u": {"$set": {"product_count": MOST_MOVED + 1}}}
+    await database.command({"update": "product_categories", "updates": [update]})
     assert await api.code(DELETE, {"id": tea["id"], "to": bread["id"]}, caller=owner) == "CONFLICT"
+
+
+async def test_as_many_products_as_one_transaction_moves_are_moved(api: Api, owner: Person, database: Database) -> None:
+    tea, bread = await make_category(api, owner, "Tea"), await make_category(api, owner, "Bread")
+    for archived in (False, True):
+        assam = await make_product(api, owner, categoryId=tea["id"], description="Malty, and good with milk in the morning.")
+        if archived:
+            await api.data(ARCHIVE, {"id": assam["id"]}, caller=owner)
+    stored = (await contents(database))["products"]
+    others = [stored[n % 2] | {"_id": tables.Product.new_id()} for n in range(MOST_MOVED - 2)]
+    await database.command({"insert": "products", "documents": others})
+    update = {"q": {"_id": tea["id"]}, "u": {"$set": {"product_count": MOST_MOVED}}}
+    await database.command({"update": "product_categories", "updates": [update]})
+    await api.data(DELETE, {"id": tea["id"], "to": bread["id"]}, caller=owner)
+    assert {row["category_id"] for row in (await contents(database))["products"]} == {bread["id"]}
+    data = await api.data("{ productCategories { nodes { name productCount } } }", caller=owner)
+    assert data["productCategories"]["nodes"] == [{"name": "Bread", "productCount": MOST_MOVED}]
 
 
 async def test_there_are_at_most_500_categories_and_all_of_them_are_put_in_order_at_once(
@@ -206,6 +228,13 @@ async def test_there_are_at_most_500_categories_and_all_of_them_are_put_in_order
     ids = [first["_id"], *(row["_id"] for row in more)]
     data = await api.data(REORDER, {"ids": ids[::-1]}, caller=owner)
     assert [row["position"] for row in data["reorderProductCategories"]] == list(range(1, 501))
+
+
+async def test_categories_are_put_in_order_with_one_command(api: Api, owner: Person, commands: Commands) -> None:
+    ids = [(await make_category(api, owner, name))["id"] for name in ("Tea", "Bread", "Cheese")]
+    before = commands.counts["update"]
+    await api.data(REORDER, {"ids": ids[::-1]}, caller=owner)
+    assert commands.counts["update"] - before == 1
 
 
 async def test_categories_are_live(api: Api, owner: Person) -> None:

@@ -1,14 +1,22 @@
 """One execution: its snapshot, its mutations, its caller."""
 
+import asyncio
 from typing import Any
 
 import pytest
 from pymongo import AsyncMongoClient
 
+from datastore.database import Database
+from datastore.errors import ConflictError, UnauthenticatedError
+from datastore.scope import Scope, grant
 from datastore.settings import Settings
+from resolvers.functions import Kind, Marking, MutationContext, marking_of, mutation_in_turn
+from resolvers.runs import Run
+from resolvers.services import Services
 from tests.commands import Commands
 from tests.gql.api import Api, Person
 
+LIMIT_SECONDS = 20
 CREATE = 'mutation { createProduct(input: {name: "Tea", price: "1.00"}) { id } }'
 
 
@@ -86,3 +94,51 @@ async def test_a_query_reads_nothing_that_was_committed_after_it_began(api: Api,
             data = await api.data("{ products { nodes { stock } } low: products(descending: true) { nodes { stock } } }", caller=ada)
             assert sum(node["stock"] for node in data["products"]["nodes"]) == 100
             assert data["low"]["nodes"] == data["products"]["nodes"][::-1]
+
+
+async def test_mutations_in_turn_of_one_account_run_one_after_the_other_and_of_two_at_once(services: Services, database: Database) -> None:
+    inside: list[str] = []
+    seen: list[list[str]] = []
+    two_accounts = asyncio.Event()
+
+    async def sell(ctx: MutationContext) -> int:
+        inside.append(ctx.scope.account_id)
+        seen.append(sorted(inside))
+        if len(set(inside)) == 2:
+            two_accounts.set()
+        await two_accounts.wait()
+        number = await ctx.db.next_number("sales")
+        inside.remove(ctx.scope.account_id)
+        return number
+
+    marked = mutation_in_turn(sell)
+    marking = marking_of(marked)
+    assert marking == Marking(Kind.MUTATION, in_turn=True)
+    people = [grant(f"acc_{name}", f"usr_{name}", "OWNER") for name in ("ann", "bob")]
+    async with asyncio.timeout(LIMIT_SECONDS):
+        numbers = await asyncio.gather(*(Run(services, who).mutate(marked, marking, {}, "sell") for who in people for _ in range(8)))
+    assert sorted(numbers) == sorted(2 * list(range(1, 9)))
+    assert all(len(accounts) == len(set(accounts)) for accounts in seen), "two of one account were under way at once"
+    assert len(seen) == 16, "some collided and were run again"
+    assert len(services.turns) == 0
+
+
+async def test_a_mutation_in_turn_that_fails_lets_the_next_go_on(services: Services, database: Database, scope: Scope) -> None:
+    @mutation_in_turn
+    async def sell(ctx: MutationContext, fails: bool) -> int:
+        number = await ctx.db.next_number("sales")
+        if fails:
+            raise ConflictError("No.")
+        return number
+
+    marking = marking_of(sell)
+    assert marking is not None
+    async with asyncio.timeout(LIMIT_SECONDS):
+        results = await asyncio.gather(
+            *(Run(services, scope).mutate(sell, marking, {"fails": fails}, "sell") for fails in [False, True] * 4),
+            return_exceptions=True,
+        )
+    assert [result for result in results if isinstance(result, int)] == [1, 2, 3, 4]
+    with pytest.raises(UnauthenticatedError):
+        await Run(services, None).mutate(sell, marking, {"fails": False}, "sell")
+    assert len(services.turns) == 0

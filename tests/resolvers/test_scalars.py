@@ -1,4 +1,4 @@
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
@@ -8,6 +8,7 @@ from resolvers.scalars import SCALARS, Quantity
 
 QUANTITY = SCALARS[Quantity]
 MOMENT = SCALARS[datetime]
+DAY = SCALARS[date]
 
 
 def parsed(scalar: Any, value: object) -> Any:
@@ -49,3 +50,17 @@ def test_a_moment_is_utc_in_milliseconds() -> None:
 def test_a_text_that_names_no_moment_is_refused(value: object) -> None:
     with pytest.raises(GraphQLError, match="ISO 8601"):
         parsed(MOMENT, value)
+
+
+def test_a_day_is_written_as_iso_8601_has_it() -> None:
+    assert DAY.serialize is not None
+    assert DAY.serialize(date(26, 2, 3)) == "0026-02-03"
+    assert parsed(DAY, "2026-11-23") == parsed_literal(DAY, '"2026-11-23"') == date(2026, 11, 23)
+
+
+@pytest.mark.parametrize(
+    "value", ["20261123", "2026-W48-1", "2026-02-30", "0000-01-01", "٢٠٢٦-11-23", "2026-11-23\n", "", 20261123, None, True]
+)
+def test_a_text_that_names_no_day_is_refused(value: object) -> None:
+    with pytest.raises(GraphQLError, match="ISO 8601"):
+        parsed(DAY, value)

@@ -8,7 +8,13 @@ from tests.live.verify import verify_live
 from tests.resolvers.conftest import Unchanged
 from tests.resolvers.shop import CREATE_PRODUCT, make_product, problems
 
-SETTINGS = "{ settings { businessName currency currencyFixed timeZone locale } }"
+SETTINGS = """
+{
+  settings {
+    businessName currency currencyFixed timeZone locale taxRate pricesIncludeTax lowStockThreshold receiptFooter dailySummaryEmail
+  }
+}
+"""
 UPDATE = "mutation ($input: UpdateSettingsInput!) { updateSettings(input: $input) { id businessName currency timeZone locale } }"
 
 
@@ -27,7 +33,33 @@ async def test_settings_change_by_what_is_sent(api: Api, owner: Person) -> None:
         "currencyFixed": False,
         "timeZone": "Asia/Tokyo",
         "locale": "ja",
+        "taxRate": "0",
+        "pricesIncludeTax": True,
+        "lowStockThreshold": 0,
+        "receiptFooter": "",
+        "dailySummaryEmail": False,
     }
+
+
+async def test_what_sales_and_products_are_made_by_changes_by_what_is_sent(api: Api, owner: Person) -> None:
+    values = {
+        "taxRate": "7.70",
+        "pricesIncludeTax": False,
+        "lowStockThreshold": 5,
+        "receiptFooter": "Thank you.\nCome again!",
+        "dailySummaryEmail": True,
+    }
+    before = await settings_of(api, owner)
+    for name, value in values.items():
+        await api.data(UPDATE, {"input": {name: value}}, caller=owner)
+    assert await settings_of(api, owner) == before | values | {"taxRate": "7.7"}
+
+
+async def test_a_product_made_without_a_threshold_has_that_of_the_settings(api: Api, owner: Person) -> None:
+    before = await make_product(api, owner)
+    await api.data(UPDATE, {"input": {"lowStockThreshold": 5}}, caller=owner)
+    after, own = await make_product(api, owner, stock=5), await make_product(api, owner, stock=5, lowStockThreshold=0)
+    assert [(made["lowStockThreshold"], made["lowStock"]) for made in (before, after, own)] == [(0, True), (5, True), (0, False)]
 
 
 async def test_the_currency_is_fixed_once_an_amount_is_stored(api: Api, owner: Person, nothing_written: Unchanged) -> None:
@@ -63,6 +95,17 @@ async def test_a_currency_that_changes_while_the_first_price_is_stored_never_dis
         ({"timeZone": "../../etc/passwd"}, "input.timeZone"),
         ({"locale": "../en"}, "input.locale"),
         ({"businessName": "x" * 201}, "input.businessName"),
+        ({"taxRate": "100.0001"}, "input.taxRate"),
+        ({"taxRate": "-1"}, "input.taxRate"),
+        ({"taxRate": 19}, "input.taxRate"),
+        ({"taxRate": None}, "input.taxRate"),
+        ({"pricesIncludeTax": "yes"}, "input.pricesIncludeTax"),
+        ({"pricesIncludeTax": None}, "input.pricesIncludeTax"),
+        ({"lowStockThreshold": -1}, "input.lowStockThreshold"),
+        ({"lowStockThreshold": 10**12 + 1}, "input.lowStockThreshold"),
+        ({"receiptFooter": "x" * 5001}, "input.receiptFooter"),
+        ({"receiptFooter": "\0"}, "input.receiptFooter"),
+        ({"dailySummaryEmail": 1}, "input.dailySummaryEmail"),
     ],
 )
 async def test_bad_settings_are_refused(api: Api, owner: Person, nothing_written: Unchanged, values: dict[str, Any], path: str) -> None:

@@ -16,8 +16,14 @@ def test_what_is_no_name_is_refused(text: str) -> None:
         name(text)
 
 
-def test_two_hundred_characters_are_a_name() -> None:
-    assert name("é" * 200) == "é" * 200
+@pytest.mark.parametrize("character", ["é", "日", "\U0001f600", "\ufb03"], ids=["é", "kanji", "emoji", "a ligature of three"])
+def test_two_hundred_characters_are_a_name(character: str) -> None:
+    assert name(character * 200) == character * 200
+
+
+def test_a_name_that_is_far_longer_when_it_is_folded_is_refused() -> None:
+    with pytest.raises(ValueError, match="1,000"):
+        name("\ufdfa" * 200)
 
 
 def test_a_description_may_have_lines_and_nothing_else_that_is_invisible() -> None:

@@ -1,8 +1,10 @@
-"""The network between the nodes of a replica set and their clients: a TCP proxy in front of each node, with roads that can be closed.
+"""The network between real servers and whoever calls them: a TCP proxy in front of each server, with roads that can be closed.
 
-A set has one address for each node, which clients and the other nodes use alike, so a proxy must find out who calls: the kernel says which
-process holds the other end of a connection (proc(5): `/proc/net/tcp` has the socket's inode, `/proc/PID/fd` who holds it). That needs no
-rights beyond those over one's own processes. The proxies run on a thread of their own, so that a busy test delays no heartbeat.
+`tcp_proxy` stands before one server, `network` between the nodes of a replica set and their clients. A set has one address for each node,
+which clients and the other nodes use alike, so a proxy must find out who calls: the kernel says which process holds the other end of a
+connection (proc(5): `/proc/net/tcp` has the socket's inode, `/proc/PID/fd` who holds it). That needs no rights beyond those over one's own
+processes. The proxies run on a thread of their own, so that a busy test delays no heartbeat, and what a driver does without leaving the
+test's event loop reaches its server.
 """
 
 import asyncio
@@ -11,6 +13,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,6 +21,7 @@ LIMIT_SECONDS = 5
 CLIENTS: Final = "clients"
 """Whoever calls and is no node of the set."""
 
+_SERVER = "server"
 _LOCAL_ADDRESS, _REMOTE_ADDRESS, _INODE = 1, 2, 9
 _CHUNK = 1 << 16
 
@@ -45,9 +49,9 @@ class Road:
         self.delay_seconds = seconds
         self.quick.clear()
 
-    def refuse(self) -> None:
-        """Every connection is closed, new ones at once."""
-        self.refused = True
+    def cut(self, *, refuse: bool) -> None:
+        """Closes every connection; new ones, too, as long as `refuse` was said last."""
+        self.refused = refuse
         for connection in self.connections:
             connection.cancel()
 
@@ -79,7 +83,11 @@ class Network:
 
     def refuse(self, source: str, target: str) -> None:
         """From now on `source` can't connect to `target`, and what was connected is cut: both are told."""
-        self._tell(self._roads[source, target].refuse)
+        self._tell(partial(self._roads[source, target].cut, refuse=True))
+
+    def cut(self, source: str, target: str) -> None:
+        """Cuts what is connected; who connects again may."""
+        self._tell(partial(self._roads[source, target].cut, refuse=False))
 
     def silence(self, source: str, target: str) -> None:
         """From now on nothing passes between `source` and `target`, and nobody is told: what a pulled cable looks like."""
@@ -121,10 +129,13 @@ class Network:
     async def _close(self) -> None:
         for server in self._servers:
             server.close()
-        connections = list(self._accepted)
-        for connection in connections:
-            connection.cancel()
-        await asyncio.gather(*connections, return_exceptions=True)
+        # Those included that come just now: they are tasks of the event loop before they are connections.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for connection in list(self._accepted):
+                connection.cancel()
+            await asyncio.wait(others)
+        # The transports report their end in the loop's next turn.
+        await asyncio.sleep(0)
 
     async def _serve(self, node: str, target: tuple[str, int], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
@@ -141,9 +152,32 @@ class Network:
                 writer.transport.abort()
 
     def _caller(self, writer: asyncio.StreamWriter) -> str:
+        processes = self._processes()
+        if not processes:
+            return CLIENTS
         port, our_port = writer.get_extra_info("peername")[1], writer.get_extra_info("sockname")[1]
         inode = _inode(port, our_port)
-        return next((name for name, pid in self._processes().items() if _holds(pid, inode)), CLIENTS)
+        return next((name for name, pid in processes.items() if _holds(pid, inode)), CLIENTS)
+
+
+class TcpProxy:
+    """A proxy in front of one server, for whoever calls it."""
+
+    def __init__(self, roads: Network, host: str, port: int) -> None:
+        self._network = roads
+        self.port = roads.listen(_SERVER, host, port)
+
+    def silence(self) -> None:
+        """From now on nothing passes, and nobody is told: what a pulled cable looks like."""
+        self._network.silence(CLIENTS, _SERVER)
+
+    def resume(self) -> None:
+        """Everything passes again, what was held up included."""
+        self._network.restore()
+
+    def cut(self, *, refuse: bool = False) -> None:
+        """Closes every connection; new ones, too, as long as `refuse` was said last."""
+        (self._network.refuse if refuse else self._network.cut)(CLIENTS, _SERVER)
 
 
 async def _relay(road: Road, target: tuple[str, int], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -202,3 +236,10 @@ def network(processes: Callable[[], Mapping[str, int]]) -> Iterator[Network]:
             loop.call_soon_threadsafe(loop.stop)
             thread.join()
             loop.close()
+
+
+@contextmanager
+def tcp_proxy(host: str, port: int) -> Iterator[TcpProxy]:
+    """A proxy on a free port of the loopback."""
+    with network(dict) as roads:
+        yield TcpProxy(roads, host, port)

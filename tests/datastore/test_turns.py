@@ -1,0 +1,108 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from datastore.errors import UnavailableError
+from datastore.turns import Turns
+
+LIMIT_SECONDS = 10
+
+
+@asynccontextmanager
+async def held(turns: Turns, key: str) -> AsyncIterator[None]:
+    """A key that somebody holds, who lets go at the end."""
+    async with asyncio.timeout(LIMIT_SECONDS), turns.turn(key):
+        yield
+
+
+async def in_line(turns: Turns, order: list[int], number: int, work: Callable[[], Awaitable[None]] | None = None) -> None:
+    """Takes a turn, and notes that it came."""
+    async with turns.turn("a"):
+        order.append(number)
+        if work is not None:
+            await work()
+
+
+async def begun(*tasks: asyncio.Task[None]) -> None:
+    """Lets tasks run until each waits for something."""
+    for _ in range(3 * len(tasks)):
+        await asyncio.sleep(0)
+
+
+async def test_turns_of_one_key_are_taken_one_at_a_time_first_come_first_served() -> None:
+    turns, order, inside = Turns(), list[int](), 0
+
+    async def alone() -> None:
+        nonlocal inside
+        inside += 1
+        assert inside == 1
+        await asyncio.sleep(0)
+        inside -= 1
+
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await asyncio.gather(*(in_line(turns, order, number, alone) for number in range(20)))
+    assert order == list(range(20))
+    assert len(turns) == 0
+
+
+async def test_keys_do_not_wait_for_each_other() -> None:
+    turns = Turns()
+    async with held(turns, "a"), held(turns, "b"):
+        assert len(turns) == 2
+    assert len(turns) == 0
+
+
+async def test_a_turn_ends_with_an_error_too() -> None:
+    turns = Turns()
+    with pytest.raises(ZeroDivisionError):
+        async with turns.turn("a"):
+            raise ZeroDivisionError
+    async with held(turns, "a"):
+        assert len(turns) == 1
+    assert len(turns) == 0
+
+
+async def test_who_is_cancelled_in_line_leaves_it() -> None:
+    turns, order = Turns(), list[int]()
+    async with held(turns, "a"):
+        waiting = [asyncio.create_task(in_line(turns, order, number)) for number in range(4)]
+        await begun(*waiting)
+        waiting[0].cancel()
+        waiting[2].cancel()
+        await asyncio.wait([waiting[0], waiting[2]])
+    await asyncio.gather(waiting[1], waiting[3])
+    assert order == [1, 3]
+    assert len(turns) == 0
+
+
+async def test_who_is_cancelled_before_it_has_left_the_line_is_passed_over() -> None:
+    turns, order = Turns(), list[int]()
+    async with held(turns, "a"):
+        waiting = [asyncio.create_task(in_line(turns, order, number)) for number in range(2)]
+        await begun(*waiting)
+        waiting[0].cancel()  # and the turn ends before the task runs again
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert order == [1]
+    assert len(turns) == 0
+
+
+async def test_who_is_cancelled_when_called_passes_the_turn_on() -> None:
+    turns, order = Turns(), list[int]()
+    async with held(turns, "a"):
+        waiting = [asyncio.create_task(in_line(turns, order, number)) for number in range(2)]
+        await begun(*waiting)
+    waiting[0].cancel()  # its turn has come, but it has not run yet
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await asyncio.gather(*waiting, return_exceptions=True)
+    assert order == [1]
+    assert len(turns) == 0
+
+
+async def test_who_waits_too_long_is_told_so_and_leaves_the_line() -> None:
+    turns = Turns(patience=0.02)
+    async with held(turns, "a"):
+        with pytest.raises(UnavailableError, match="Try again"):
+            await in_line(turns, [], 1)
+    assert len(turns) == 0
