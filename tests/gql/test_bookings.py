@@ -51,6 +51,7 @@ async def test_what_falls_due_is_booked_while_a_process_runs(shop: Shop) -> None
         await until_balance(api, owner, "-3.00")
 
 
+@pytest.mark.slow
 async def test_it_goes_on_when_the_database_was_away(shop: Shop, mongod: MongoServer, caplog: pytest.LogCaptureFixture) -> None:
     api, clock, owner = shop
     with caplog.at_level(logging.WARNING):

@@ -13,6 +13,8 @@ from tests.live.cases import Case, Stall, case
 from tests.live.verify import verify_live
 from tests.resolvers.shop import adjust, make_category, make_product
 
+pytestmark = pytest.mark.slow
+
 UPDATE = "mutation ($input: UpdateProductInput!) { updateProduct(input: $input) { id } }"
 UPDATE_CATEGORY = "mutation ($input: UpdateProductCategoryInput!) { updateProductCategory(input: $input) { id } }"
 ARCHIVE = "mutation ($id: ID!) { archiveProduct(id: $id) { id } }"

@@ -15,6 +15,8 @@ from resolvers.verify import verify
 from tests.gql.api import PASSWORD, Api, Person
 from tests.resolvers.conftest import contents
 
+pytestmark = pytest.mark.slow
+
 EMAIL = "demo@example.org"
 SHOP = """
 {

@@ -13,6 +13,8 @@ from resolvers.services import Services
 from resolvers.verify import verify
 from tests.gql.api import PASSWORD, Api, Person
 
+pytestmark = pytest.mark.slow
+
 EMAIL = "demo@example.org"
 BOOKS = """
 {

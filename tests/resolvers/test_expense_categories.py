@@ -213,6 +213,7 @@ async def test_more_expenses_than_one_transaction_moves_stay(api: Api, owner: Pe
     assert await refusal(api, owner, DELETE, id=rent["id"], to=power["id"]) == ("CONFLICT", [])
 
 
+@pytest.mark.slow
 async def test_as_many_expenses_as_one_transaction_moves_are_moved(api: Api, owner: Person, database: Database) -> None:
     rent, power = await make_category(api, owner, "Rent"), await make_category(api, owner, "Power")
     await spend(api, owner, "1.00", categoryId=rent["id"], vendor="Landlord, of the old town", note="Every month anew, by standing order")

@@ -365,6 +365,7 @@ async def test_the_books_add_up_after_random_changes(api: Api, owner: Person, da
     assert len((await contents(database))["expenses"]) == len(left)
 
 
+@pytest.mark.slow
 async def test_an_expense_that_was_changed_very_often_can_still_be_changed(api: Api, owner: Person, database: Database) -> None:
     """All changes of a document bear the same time, and two documents change it by turns."""
     spent = await spend(api, owner)

@@ -197,6 +197,7 @@ async def test_more_products_than_one_transaction_moves_stay(api: Api, owner: Pe
     assert await api.code(DELETE, {"id": tea["id"], "to": bread["id"]}, caller=owner) == "CONFLICT"
 
 
+@pytest.mark.slow
 async def test_as_many_products_as_one_transaction_moves_are_moved(api: Api, owner: Person, database: Database) -> None:
     tea, bread = await make_category(api, owner, "Tea"), await make_category(api, owner, "Bread")
     for archived in (False, True):

@@ -39,6 +39,7 @@ def check(found: list[Part], trade: Trade, period: Period, first: int) -> None:
     [(1, 30, 10_000, 400, 40), (2, 100, 3, 300, 100), (3, 200, 1, 200, 150), (4, 5, 500, 100, 100), (5, 300, 20_000, 600, 50)],
     ids=["usual", "many ties", "as many given back as sold", "few products", "many products"],
 )
+@pytest.mark.slow
 async def test_the_greatest_are_those_that_adding_up_everything_gives(
     database: Database, scope: Scope, seed: int, of: int, most_minor: int, sales: int, refunds: int
 ) -> None:
@@ -93,6 +94,7 @@ async def test_of_one_day_or_month_no_more_is_read_than_is_asked_for(
     assert len(reader.read_set.seen) <= 11, "one more tells whether there are more"
 
 
+@pytest.mark.slow
 async def test_over_ten_years_only_the_tops_of_the_months_are_read(database: Database, scope: Scope, commands: Commands) -> None:
     """Of a shop as shops are: the n-th product sells an n-th as often as the first, half as much more or less."""
     random, names = Random(10), products(200)

@@ -9,6 +9,8 @@ from resolvers.services import Services
 from resolvers.verify import verify
 from tests.resolvers.broken_books import Break, is_named, off_by_one, plus, replace
 
+pytestmark = pytest.mark.slow
+
 OF_SALE = {"kind": "SALE", "reverses_id": None}
 REVERSAL = {"reverses_id": {"$ne": None}}
 NOWHERE = "txn_00000000000000000000000000"

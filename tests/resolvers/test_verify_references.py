@@ -8,6 +8,8 @@ from resolvers.services import Services
 from resolvers.verify import verify
 from tests.resolvers.broken_books import Break, broken, first, is_named
 
+pytestmark = pytest.mark.slow
+
 REFERENCES = [(table, reference) for table in TABLES if issubclass(table, OwnedRow) for reference in table.spec.references]
 
 

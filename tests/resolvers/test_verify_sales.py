@@ -8,6 +8,8 @@ from datastore.schema import Counter, Refund, RefundItem, Sale, SaleItem
 from resolvers.services import Services
 from tests.resolvers.broken_books import Break, first, is_named, off_by_one, plus
 
+pytestmark = pytest.mark.slow
+
 GIVEN_BACK = {"refunded_quantity": {"$gt": 0}}
 BREAKS = [
     *(off_by_one(Sale, column, "its items make") for column in ("subtotal_minor", "discount_minor", "tax_minor", "total_minor")),

@@ -6,6 +6,8 @@ from datastore.schema import Inventory, Product, ProductCategory, StockMovement
 from resolvers.services import Services
 from tests.resolvers.broken_books import Break, is_named, off_by_one, plus
 
+pytestmark = pytest.mark.slow
+
 IN_STOCK = {"stock": {"$gt": 0}}
 BREAKS = [
     off_by_one(Product, "stock", "its movements make", IN_STOCK),

@@ -9,6 +9,8 @@ from resolvers.services import Services
 from resolvers.verify import verify
 from tests.resolvers.broken_books import Break, is_named, off_by_one, plus, replace
 
+pytestmark = pytest.mark.slow
+
 SUMMED = [name for name in Summary.model_fields if name.endswith(("_count", "_minor"))]
 KINDS = get_args(Breakdown.model_fields["kind"].annotation)
 SUMMARY = r"summary of account {account_id} \({grain} {starts_on}\)"
