@@ -36,6 +36,8 @@ CONNECT_MS = 3_000
 # https://github.com/mongodb/mongo/blob/v6.0/src/mongo/base/error_codes.yml
 _SNAPSHOT_TOO_OLD = 239
 _SNAPSHOT_UNAVAILABLE = 246
+_BAD_VALUE = 2
+_NO_SUCH_INDEX = "hint provided does not correspond to an existing index"
 # Shutting down, stepping down, not primary any more: another node, or this one in a moment, will answer.
 _ELECTION_CODES = frozenset({91, 189, 10058, 10107, 11600, 11602, 13435, 13436})
 
@@ -59,10 +61,14 @@ class Database:
 
     @classmethod
     async def connect(cls, uri: str, name: str, listeners: Sequence[CommandListener] = ()) -> Self:
-        """A connection that has answered once; `listeners` hear every command. Raises UnavailableError in seconds where nothing answers."""
+        """A connection that has answered once; `listeners` hear every command. Raises UnavailableError in seconds where nothing answers.
+
+        The server knows it as "tillstream", unless the URI has an `appName`.
+        """
+        named: dict[str, Any] = {} if "appname=" in uri.lower() else {"appname": "tillstream"}
         client: AsyncIOMotorClient[Document] = AsyncIOMotorClient(
             uri,
-            appname="tillstream",
+            **named,
             serverSelectionTimeoutMS=SERVER_SELECTION_MS,
             connectTimeoutMS=CONNECT_MS,
             heartbeatFrequencyMS=HEARTBEAT_MS,
@@ -143,6 +149,8 @@ def judge(error: PyMongoError) -> Exception:
     """What an error of the driver means to a caller; the error itself where it can only be a fault of ours."""
     if isinstance(error, OperationFailure) and error.code in {_SNAPSHOT_TOO_OLD, _SNAPSHOT_UNAVAILABLE}:
         return SnapshotLostError("The snapshot that was being read is gone. Try again.")
+    if isinstance(error, OperationFailure) and error.code == _BAD_VALUE and _NO_SUCH_INDEX in str(error):
+        return SnapshotLostError("An index is missing in the database just now, or was when this snapshot was. Try again in a moment.")
     if _is_passing(error) or isinstance(error, WaitQueueTimeoutError | ExecutionTimeout):
         return UnavailableError("The database does not answer just now. Try again in a moment.")
     return error

@@ -14,6 +14,7 @@ from gql.app import open_service
 from gql.http import graphql_routes
 from gql.service import GraphQLService
 from gql.serving import bind
+from gql.socket_protocol import WebSocketProtocol
 from gql.websocket import uvicorn_options, websocket_routes
 from resolvers.services import Services
 
@@ -40,6 +41,18 @@ class Sent:
             await app(scope, receive, note)
 
         return counted
+
+    def protocol(self) -> type[WebSocketProtocol]:
+        """The websocket protocol, which writes keep-alives and results without ASGI, counted likewise."""
+        sent = self
+
+        class Counted(WebSocketProtocol):
+            def write_now(self, text: bytes) -> bool:
+                written = super().write_now(text)
+                sent.messages += written
+                return written
+
+        return Counted
 
 
 class Served:
@@ -78,7 +91,8 @@ class Served:
             *websocket_routes(self._service, settings, ping_seconds=KEEP_ALIVE_SECONDS, pong_seconds=LIMIT_SECONDS),
         ]
         app = self._sent.around(Starlette(routes=routes))
-        config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, **uvicorn_options(settings))
+        options = uvicorn_options(settings) | {"ws": self._sent.protocol()}
+        config = uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1, **options)
         server = uvicorn.Server(config)
         listening = self._stack.enter_context(bind("127.0.0.1", self._port))
         self._port = listening.getsockname()[1]

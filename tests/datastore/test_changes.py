@@ -17,12 +17,14 @@ from tests.network import TcpProxy, tcp_proxy
 
 LIMIT_SECONDS = 15
 TABLE = "product_categories"
+APP_NAME = "change-stream-tests"
 
 
 @pytest.fixture
 async def database(mongod: MongoServer) -> AsyncIterator[Database]:
     """A database of its own, without validators: these tests drop collections and store what the application never would."""
-    database = await Database.connect(mongod.uri, "change_stream_tests")
+    # By a name of its own, a fail point meets this stream, and not that of a live engine which may run beside it.
+    database = await Database.connect(f"{mongod.uri}&appName={APP_NAME}", "change_stream_tests")
     await database.command({"dropDatabase": 1})
     await database.command({"create": TABLE})
     await database.command({"create": "undeclared"})
@@ -323,8 +325,9 @@ async def test_a_short_interruption_loses_nothing(
 
 
 async def fail(admin: Database, *, times: int, **how: object) -> None:
-    """Let the next requests for more of a cursor fail."""
-    await admin.command({"configureFailPoint": "failCommand", "mode": {"times": times}, "data": {"failCommands": ["getMore"], **how}})
+    """Let the next requests of these tests for more of a cursor fail."""
+    data = {"failCommands": ["getMore"], "appName": APP_NAME, **how}
+    await admin.command({"configureFailPoint": "failCommand", "mode": {"times": times}, "data": data})
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from datastore.database import Database, Document, SnapshotLostError, timestamp_
 from datastore.embedded import MongoServer
 from datastore.errors import InvalidInputError, UnavailableError
 from datastore.keys import encode_key
+from datastore.migrate import migrate
 from datastore.reading import IdentityReader, Reader, Snapshot
 from datastore.schema import Product, ProductCategory, Session, StockMovement, User
 from datastore.scope import Scope, grant
@@ -263,6 +264,16 @@ async def test_a_snapshot_that_the_server_no_longer_has_says_so(database: Databa
     snapshot.version = version_of(1_700_000_000, 1)
     with pytest.raises(SnapshotLostError):
         await Reader(snapshot, scope, CURSORS).page(Product, "by_name", [False], first=5)
+
+
+async def test_an_index_that_is_being_made_is_no_fault_of_ours(database: Database, scope: Scope) -> None:
+    await stored(database, product(scope))
+    await database.command({"dropIndexes": "products", "index": "by_name"})
+    try:
+        with pytest.raises(SnapshotLostError, match="index is missing"):
+            await reader_of(database, scope).page(Product, "by_name", [False], first=5)
+    finally:
+        await migrate(database)
 
 
 async def test_a_connection_lost_once_is_not_noticed(database: Database, mongod: MongoServer, scope: Scope) -> None:
