@@ -250,7 +250,7 @@ async def test_ctrl_c_in_a_terminal_reaches_only_us_who_then_stop_the_servers(tm
         pids = await asyncio.to_thread(_pids, parent)
         assert {os.getpgid(pid) for pid in pids}.isdisjoint({parent.pid}), "the terminal would interrupt the servers before us"
         os.killpg(parent.pid, signal.SIGINT)  # as a terminal does, to the whole group
-        await asyncio.to_thread(parent.wait, 20)
+        await asyncio.to_thread(parent.wait, 3 * processes.STOP_SECONDS)
     assert not any(map(_alive, pids))
     assert "Now exiting" in (tmp_path / "mongodb" / "mongod.log").read_text(encoding="utf-8")
 
