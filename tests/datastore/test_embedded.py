@@ -195,8 +195,9 @@ async def test_files_and_key_are_kept_over_a_crash_and_a_stop_of_the_store(tmp_p
         ]
 
 
+# Whoever runs the tests in the background of a shell has them, and what they start, ignore Ctrl-C.
 PARENT = """
-import asyncio, sys
+import asyncio, signal, sys
 from pathlib import Path
 from datastore.embedded import embedded_blobs, embedded_mongod
 
@@ -205,6 +206,7 @@ async def main() -> None:
         print(mongo.pid, blobs.pid, flush=True)
         await asyncio.Event().wait()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)
 asyncio.run(main())
 """
 

@@ -12,8 +12,10 @@ from typing import Any
 
 import httpx
 import pytest
+from pymongo import AsyncMongoClient
 
 from datastore.database import Database
+from datastore.embedded import MongoServer
 from datastore.settings import Settings, environment_of
 from gql.serving import bind
 from resolvers.verify import verify
@@ -73,6 +75,16 @@ async def serving(settings: Settings, listening: socket.socket) -> AsyncIterator
         await process.wait()
 
 
+@pytest.fixture
+async def impatient_mongod(mongod: MongoServer) -> AsyncIterator[None]:
+    """A server that ends in seconds what a killed process left open: until then nobody else can take the next number."""
+    async with AsyncMongoClient[dict[str, Any]](mongod.uri) as client:
+        before = await client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": 4})
+        yield
+        await client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": before["was"]})
+
+
+@pytest.mark.usefixtures("impatient_mongod")
 async def test_a_server_killed_in_the_middle_of_1000_sales_loses_and_doubles_none(database: Database, settings: Settings) -> None:
     with bind("127.0.0.1", 0) as listening:
         os.set_inheritable(listening.fileno(), True)
