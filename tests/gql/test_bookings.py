@@ -45,10 +45,12 @@ async def test_what_was_due_while_no_process_ran_is_booked_when_one_starts(shop:
 
 async def test_what_falls_due_is_booked_while_a_process_runs(shop: Shop) -> None:
     api, clock, owner = shop
-    async with open_bookings(api.services, interval=0.01):
+    async with open_bookings(api.services, interval=0.01) as bookings:
         await until_balance(api, owner, "-2.00")
         clock.set("2027-02-15T00:00:00")
         await until_balance(api, owner, "-3.00")
+        assert bookings.alive
+    assert await balance_of(api, owner) == "-3.00", "each is booked once, however often the task looks"
 
 
 @pytest.mark.slow

@@ -66,7 +66,8 @@ async def test_a_mutation_goes_on_when_its_client_has_left(url: str, tiny: TinyS
         asking.cancel()
         await asyncio.wait({asking})
     tiny.gate.set()
-    await until(lambda: tiny.added == 1)
+    await until(lambda: tiny.waiting == 0)
+    assert (tiny.added, tiny.cancelled) == (1, 0)
 
 
 @pytest.mark.parametrize("query", ["{", "{ nope }", "subscription { nope }", "query A { hello } query B { hello }"])

@@ -62,7 +62,9 @@ async def test_a_quiet_stream_is_kept_alive(url: str, tiny: TinyService, accept:
 async def test_a_client_that_leaves_closes_its_subscription_at_once(url: str, tiny: TinyService, accept: str) -> None:
     async with streamed(url, NEWS, accept):
         await until(lambda: tiny.open_subscriptions == 1)
+        assert not tiny.sent, "nothing was published: only the client's leaving can have closed it"
     await until(lambda: tiny.open_subscriptions == 0)
+    assert not tiny.sent
 
 
 async def unread(url: str, accept: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

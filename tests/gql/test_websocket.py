@@ -153,6 +153,8 @@ async def test_our_own_pages_and_listed_ones_are_let_in(url: str, *, own: bool) 
     origin = url.replace("ws://", "http://").removesuffix("/graphql") if own else "https://shop.example"
     async with connect(url, subprotocols=[PROTOCOL], additional_headers={"Origin": origin}) as socket:
         await greet(socket)
+        await ask(socket, "1", "{ hello }")
+        assert await hear(socket) == {"id": "1", "type": "next", "payload": {"data": {"hello": "world"}}}
 
 
 async def test_a_client_that_does_not_introduce_itself_is_closed_with_4408(bare: ClientConnection) -> None:
@@ -393,6 +395,7 @@ async def test_a_socket_that_breaks_off_ends_its_operations(tiny: TinyService, u
         await until(lambda: tiny.open_subscriptions == 1)
         socket.transport.abort()
         await until(lambda: tiny.open_subscriptions == 0)
+    assert not tiny.sent, "nothing was published: only the socket's end can have ended it"
 
 
 async def test_a_completed_mutation_is_carried_out_in_silence(socket: ClientConnection, tiny: TinyService) -> None:
@@ -455,8 +458,10 @@ async def test_a_client_that_reads_nothing_is_cut_off(tiny: TinyService, monkeyp
             if tiny.open_subscriptions == 0:
                 break
         await until(lambda: served.connections == 0)
+        assert tiny.open_subscriptions == 0
         socket.transport.abort()
         await socket.wait_closed()
+    assert socket.close_code == 1006, "cut, not closed: the farewell could not be read"
 
 
 async def test_messages_that_came_together_leave_others_their_turn(tiny: TinyService) -> None:

@@ -90,4 +90,6 @@ async def test_a_row_that_changes_its_owner_is_gone_from_who_watches_it_by_its_i
     document = "subscription ($id: ID!) { live { product(id: $id) { name } } }"
     async with world.api.watch(document, {"id": product["id"]}, caller=ada) as watching:
         await world.driver.products.update_one({"_id": product["id"]}, {"$set": {"account_id": bob.account_id}})
-        await watching.until(lambda: watching.last["data"]["live"]["product"] is None)
+        await watching.until(lambda: len(watching.results) > 1)
+        await world.api.settle()
+        assert [result["data"]["live"]["product"] for result in watching.results] == [{"name": "Apple"}, None]

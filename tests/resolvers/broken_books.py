@@ -112,7 +112,7 @@ async def broken(database: Database, one: Break) -> AsyncIterator[dict[str, str]
         await replace(database, one.table, before["_id"], before)
 
 
-async def is_named(services: Services, one: Break) -> None:
+async def assert_named(services: Services, one: Break) -> None:
     """`verify` names what was broken, the row and both figures; and says nothing any more when it has been mended."""
     async with broken(services.database, one) as columns:
         found = (await verify(services.database)).findings

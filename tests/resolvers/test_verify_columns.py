@@ -5,7 +5,7 @@ import pytest
 from datastore.schema import Expense, ExpenseCategory, LedgerEntry, Product, ProductCategory, Sale
 from resolvers.services import Services
 from resolvers.verify_columns import computing_tables
-from tests.resolvers.broken_books import Break, is_named
+from tests.resolvers.broken_books import Break, assert_named
 
 SEARCHED = (Product, Sale, Expense, LedgerEntry)
 BREAKS = [
@@ -39,7 +39,7 @@ BREAKS = [
 
 @pytest.mark.parametrize("one", BREAKS, ids=str)
 async def test_each_column_that_is_not_what_the_others_make_is_named(kept_books: Services, one: Break) -> None:
-    await is_named(kept_books, one)
+    await assert_named(kept_books, one)
 
 
 def test_every_table_that_computes_columns_is_tried() -> None:

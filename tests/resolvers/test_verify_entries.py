@@ -7,7 +7,7 @@ import pytest
 from datastore.schema import Expense, ExpenseCategory, LedgerEntry, RecurringExpense, Sale
 from resolvers.services import Services
 from resolvers.verify import verify
-from tests.resolvers.broken_books import Break, is_named, off_by_one, plus, replace
+from tests.resolvers.broken_books import Break, assert_named, off_by_one, plus, replace
 
 pytestmark = pytest.mark.slow
 
@@ -143,7 +143,7 @@ BREAKS = [
 
 @pytest.mark.parametrize("one", BREAKS, ids=str)
 async def test_each_entry_that_is_wrong_is_named(kept_books: Services, one: Break) -> None:
-    await is_named(kept_books, one)
+    await assert_named(kept_books, one)
 
 
 async def test_an_entry_that_stands_twice_is_named(kept_books: Services) -> None:

@@ -6,7 +6,7 @@ from datastore.schema import TABLES, TABLES_BY_NAME, Product
 from datastore.tables import OwnedRow, Reference
 from resolvers.services import Services
 from resolvers.verify import verify
-from tests.resolvers.broken_books import Break, broken, first, is_named
+from tests.resolvers.broken_books import Break, broken, first, assert_named
 
 pytestmark = pytest.mark.slow
 
@@ -18,7 +18,7 @@ async def test_a_reference_to_nothing_is_named(kept_books: Services, table: type
     noun = TABLES_BY_NAME[reference.table].spec.noun
     nowhere = TABLES_BY_NAME[reference.table].new_id()
     says = f"^{table.spec.noun} {{id}}: its {noun} {nowhere} is not there$"
-    await is_named(kept_books, Break("to nothing", table, {reference.column: nowhere}, says, {reference.column: {"$ne": None}}))
+    await assert_named(kept_books, Break("to nothing", table, {reference.column: nowhere}, says, {reference.column: {"$ne": None}}))
 
 
 @pytest.mark.parametrize(("table", "reference"), REFERENCES, ids=lambda one: one.column if isinstance(one, Reference) else one.spec.name)
@@ -28,7 +28,7 @@ async def test_a_reference_into_another_account_is_named(kept_books: Services, t
     foreign = await first(kept_books.database, target, {"account_id": {"$ne": row["account_id"]}})
     whose = f"that of its {target.spec.noun} {foreign['_id']} is {foreign['account_id']}"
     says = f"^{table.spec.noun} {{id}}: account_id is {{account_id}}, but {whose}$"
-    await is_named(kept_books, Break("to others", table, {reference.column: foreign["_id"]}, says, {"_id": row["_id"]}))
+    await assert_named(kept_books, Break("to others", table, {reference.column: foreign["_id"]}, says, {"_id": row["_id"]}))
 
 
 async def test_a_row_of_no_account_is_named(kept_books: Services) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from datastore.schema import Counter, Refund, RefundItem, Sale, SaleItem
 from resolvers.services import Services
-from tests.resolvers.broken_books import Break, first, is_named, off_by_one, plus
+from tests.resolvers.broken_books import Break, first, assert_named, off_by_one, plus
 
 pytestmark = pytest.mark.slow
 
@@ -120,10 +120,10 @@ BREAKS = [
 
 @pytest.mark.parametrize("one", BREAKS, ids=str)
 async def test_each_figure_of_sales_that_is_wrong_is_named(kept_books: Services, one: Break) -> None:
-    await is_named(kept_books, one)
+    await assert_named(kept_books, one)
 
 
 async def test_pieces_that_went_back_without_having_been_taken_are_named(kept_books: Services) -> None:
     gone_back = await first(kept_books.database, RefundItem, {"restocked": True})
     says = "^sale item {id}: its stock_taken is false, but a refund of it went back on the shelf$"
-    await is_named(kept_books, Break("never taken", SaleItem, {"stock_taken": False}, says, {"_id": gone_back["sale_item_id"]}))
+    await assert_named(kept_books, Break("never taken", SaleItem, {"stock_taken": False}, says, {"_id": gone_back["sale_item_id"]}))

@@ -4,7 +4,7 @@ import pytest
 
 from datastore.schema import Inventory, Product, ProductCategory, StockMovement
 from resolvers.services import Services
-from tests.resolvers.broken_books import Break, is_named, off_by_one, plus
+from tests.resolvers.broken_books import Break, assert_named, off_by_one, plus
 
 pytestmark = pytest.mark.slow
 
@@ -54,4 +54,4 @@ BREAKS = [
 
 @pytest.mark.parametrize("one", BREAKS, ids=str)
 async def test_each_figure_of_the_stock_that_is_wrong_is_named(kept_books: Services, one: Break) -> None:
-    await is_named(kept_books, one)
+    await assert_named(kept_books, one)

@@ -7,7 +7,7 @@ import pytest
 from datastore.schema import Breakdown, LedgerEntry, Sale, Summary
 from resolvers.services import Services
 from resolvers.verify import verify
-from tests.resolvers.broken_books import Break, is_named, off_by_one, plus, replace
+from tests.resolvers.broken_books import Break, assert_named, off_by_one, plus, replace
 
 pytestmark = pytest.mark.slow
 
@@ -73,7 +73,7 @@ BREAKS = [
 
 @pytest.mark.parametrize("one", BREAKS, ids=lambda one: f"{one} {one.where.get('grain', '')} {one.where.get('kind', '')}".strip())
 async def test_each_sum_that_is_wrong_is_named(kept_books: Services, one: Break) -> None:
-    await is_named(kept_books, one)
+    await assert_named(kept_books, one)
 
 
 async def test_a_row_that_counts_nothing_is_as_good_as_none(kept_books: Services) -> None:
