@@ -14,17 +14,13 @@ from resolvers.days import Days, From, To
 from resolvers.functions import MutationContext, QueryContext, field, mutation, mutation_in_turn, query, shows
 from resolvers.money import Money, Price, from_minor, to_minor
 from resolvers.nodes import Node, node_of, node_type
+from resolvers.positions import next_position, put_in_order
 from resolvers.settings import currency_of_amounts, settings_row
 from resolvers.summaries import Tallies, month_of
 from resolvers.text import Description, Name
 
 if TYPE_CHECKING:
     from resolvers.expenses import Expense
-
-MOST_CATEGORIES = 500
-"""In one account, so that all of them can be put in order at once. Those that are made at the same moment may go beyond it."""
-
-MOST_ORDERED = 2 * MOST_CATEGORIES
 
 MOST_MOVED = 10_000
 """Expenses that deleting a category moves: one transaction has to end within seconds (so many take two)."""
@@ -130,9 +126,6 @@ async def create_expense_category(
     ctx: MutationContext, input: Annotated[CreateExpenseCategoryInput, strawberry.argument(description="The new category.")]
 ) -> ExpenseCategory:
     """Makes an expense category. CONFLICT where the name is taken, or there are 500 already."""
-    others = await ctx.db.scan(tables.ExpenseCategory, "by_position", (), first=MOST_CATEGORIES, descending=True)
-    if len(others) == MOST_CATEGORIES:
-        raise ConflictError(f"There are {MOST_CATEGORIES} expense categories, the most there can be.")
     row = tables.ExpenseCategory(
         id=tables.ExpenseCategory.new_id(),
         created_at=ctx.now,
@@ -140,8 +133,7 @@ async def create_expense_category(
         account_id=ctx.scope.account_id,
         name=input.name,
         description=input.description,
-        # Two made at the same moment may share a position; the id then decides, as for any tie.
-        position=1 + (others[0].position if others else 0),
+        position=await next_position(ctx.db, tables.ExpenseCategory),
         expense_count=0,
         **await _budget(ctx.db, input.monthly_budget),
     )
@@ -193,15 +185,7 @@ async def reorder_expense_categories(
     ],
 ) -> list[ExpenseCategory]:
     """Puts your expense categories in a new order, and returns them in it."""
-    if len(ids) > MOST_ORDERED:
-        raise InvalidInputError.of("ids", f"must be at most {MOST_ORDERED} ids")
-    for position, id in enumerate(ids):
-        id_of(tables.ExpenseCategory, id, f"ids.{position}")
-    rows = {row.id: row for row in await ctx.db.scan(tables.ExpenseCategory, "by_position", (), first=MOST_ORDERED)}
-    if len(ids) != len(rows) or set(ids) != rows.keys():
-        raise InvalidInputError.of("ids", f"must be the ids of all {len(rows)} expense categories, each once")
-    placed = await ctx.db.update_all([(rows[id], {"position": position}) for position, id in enumerate(ids, start=1)])
-    return [ExpenseCategory.of(row) for row in placed]
+    return [ExpenseCategory.of(row) for row in await put_in_order(ctx.db, tables.ExpenseCategory, ids)]
 
 
 async def count_expenses(db: Writer, category_id: str | None, delta: int) -> None:

@@ -12,16 +12,12 @@ from resolvers.arguments import DEFAULT_PAGE, After, Descending, First, id_of
 from resolvers.connections import Connection
 from resolvers.functions import MutationContext, QueryContext, field, mutation, query
 from resolvers.nodes import Node, node_of, node_type
+from resolvers.positions import next_position, put_in_order
 from resolvers.product_lists import Archived, LowStock, OrderBy, ProductFilter, ProductOrder, Search, page_of_products
 from resolvers.text import Description, Name
 
 if TYPE_CHECKING:
     from resolvers.products import Product
-
-MOST_CATEGORIES = 500
-"""In one account, so that all of them can be put in order at once. Those that are made at the same moment may go beyond it."""
-
-MOST_ORDERED = 2 * MOST_CATEGORIES
 
 MOST_MOVED = 5000
 """Products that deleting a category moves: one transaction has to end within seconds (so many take two or three)."""
@@ -114,9 +110,6 @@ async def create_product_category(
     ctx: MutationContext, input: Annotated[CreateProductCategoryInput, strawberry.argument(description="The new category.")]
 ) -> ProductCategory:
     """Makes a product category. CONFLICT where the name is taken, or there are 500 already."""
-    others = await ctx.db.scan(tables.ProductCategory, "by_position", (), first=MOST_CATEGORIES, descending=True)
-    if len(others) == MOST_CATEGORIES:
-        raise ConflictError(f"There are {MOST_CATEGORIES} product categories, the most there can be.")
     row = tables.ProductCategory(
         id=tables.ProductCategory.new_id(),
         created_at=ctx.now,
@@ -124,8 +117,7 @@ async def create_product_category(
         account_id=ctx.scope.account_id,
         name=input.name,
         description=input.description,
-        # Two made at the same moment may share a position; the id then decides, as for any tie.
-        position=1 + (others[0].position if others else 0),
+        position=await next_position(ctx.db, tables.ProductCategory),
         product_count=0,
     )
     return ProductCategory.of(await ctx.db.insert(row))
@@ -169,15 +161,7 @@ async def reorder_product_categories(
     ],
 ) -> list[ProductCategory]:
     """Puts your product categories in a new order, and returns them in it."""
-    if len(ids) > MOST_ORDERED:
-        raise InvalidInputError.of("ids", f"must be at most {MOST_ORDERED} ids")
-    for position, id in enumerate(ids):
-        id_of(tables.ProductCategory, id, f"ids.{position}")
-    rows = {row.id: row for row in await ctx.db.scan(tables.ProductCategory, "by_position", (), first=MOST_ORDERED)}
-    if len(ids) != len(rows) or set(ids) != rows.keys():
-        raise InvalidInputError.of("ids", f"must be the ids of all {len(rows)} product categories, each once")
-    placed = await ctx.db.update_all([(rows[id], {"position": position}) for position, id in enumerate(ids, start=1)])
-    return [ProductCategory.of(row) for row in placed]
+    return [ProductCategory.of(row) for row in await put_in_order(ctx.db, tables.ProductCategory, ids)]
 
 
 async def count_products(db: Writer, category_id: str | None, delta: int) -> None:

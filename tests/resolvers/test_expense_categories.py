@@ -238,32 +238,6 @@ async def test_as_many_expenses_as_one_transaction_moves_are_moved(api: Api, own
     assert (await verify(database)).findings == ()
 
 
-async def test_categories_are_put_in_a_new_order(api: Api, owner: Person) -> None:
-    ids = [(await make_category(api, owner, name))["id"] for name in ("Rent", "Power", "Cleaning")]
-    placed = (await api.data(REORDER, {"ids": ids[::-1]}, caller=owner))["made"]
-    assert placed == [{"id": id, "position": position} for position, id in enumerate(ids[::-1], start=1)]
-    assert await names(api, owner) == ["Cleaning", "Power", "Rent"]
-
-
-@pytest.mark.parametrize("wrong", ["missing one", "twice", "theirs", "of another kind", "none", "too many"])
-async def test_an_order_is_of_all_categories_each_once(
-    api: Api, owner: Person, stranger: Person, nothing_written: Unchanged, wrong: str
-) -> None:
-    ids = [(await make_category(api, owner, name))["id"] for name in ("Rent", "Power")]
-    theirs = await make_category(api, stranger)
-    orders = {
-        "missing one": ids[:1],
-        "twice": [ids[0], ids[0]],
-        "theirs": [*ids, theirs["id"]],
-        "of another kind": [*ids, "prd" + ids[0][3:]],
-        "none": [],
-        "too many": ids * 501,
-    }
-    async with nothing_written():
-        response = await api.execute(REORDER, {"ids": orders[wrong]}, caller=owner)
-    assert problems(response)[0].startswith("ids")
-
-
 @pytest.mark.parametrize(
     ("values", "path"),
     [
@@ -283,19 +257,3 @@ async def test_an_order_is_of_all_categories_each_once(
 async def test_a_bad_category_is_refused(api: Api, owner: Person, nothing_written: Unchanged, values: Values, path: str) -> None:
     async with nothing_written():
         assert problems(await api.execute(CREATE_CATEGORY, {"input": values}, caller=owner)) == [path]
-
-
-async def test_there_are_at_most_500_categories_and_all_of_them_are_put_in_order_at_once(
-    api: Api, owner: Person, database: Database
-) -> None:
-    await make_category(api, owner, "Rent 0")
-    [first] = (await contents(database))["expense_categories"]
-    more = [
-        first | {"_id": tables.ExpenseCategory.new_id(), "name": f"Rent {n}", "name_key": f"rent {n}", "position": n + 1}
-        for n in range(1, 500)
-    ]
-    await database.command({"insert": "expense_categories", "documents": more})
-    assert await refusal(api, owner, CREATE_CATEGORY, input={"name": "Power"}) == ("CONFLICT", [])
-    ids = [first["_id"], *(row["_id"] for row in more)]
-    placed = (await api.data(REORDER, {"ids": ids[::-1]}, caller=owner))["made"]
-    assert [row["position"] for row in placed] == list(range(1, 501))

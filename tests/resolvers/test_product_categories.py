@@ -146,32 +146,6 @@ async def test_products_made_at_once_are_all_counted(api: Api, owner: Person) ->
     assert await counted(api, owner) == {"Tea": 6}
 
 
-async def test_categories_are_put_in_a_new_order(api: Api, owner: Person) -> None:
-    ids = [(await make_category(api, owner, name))["id"] for name in ("Tea", "Bread", "Cake")]
-    data = await api.data(REORDER, {"ids": ids[::-1]}, caller=owner)
-    assert data["reorderProductCategories"] == [{"id": id, "position": position} for position, id in enumerate(ids[::-1], start=1)]
-    assert await listed(api, owner) == ["Cake", "Bread", "Tea"]
-
-
-@pytest.mark.parametrize("wrong", ["missing one", "twice", "theirs", "of another kind", "none", "too many"])
-async def test_an_order_is_of_all_categories_each_once(
-    api: Api, owner: Person, stranger: Person, nothing_written: Unchanged, wrong: str
-) -> None:
-    ids = [(await make_category(api, owner, name))["id"] for name in ("Tea", "Bread")]
-    theirs = await make_category(api, stranger)
-    orders = {
-        "missing one": ids[:1],
-        "twice": [ids[0], ids[0]],
-        "theirs": [*ids, theirs["id"]],
-        "of another kind": [*ids, "prd" + ids[0][3:]],
-        "none": [],
-        "too many": ids * 501,
-    }
-    async with nothing_written():
-        response = await api.execute(REORDER, {"ids": orders[wrong]}, caller=owner)
-    assert problems(response)[0].startswith("ids")
-
-
 @pytest.mark.parametrize(
     ("values", "path"),
     [
@@ -213,22 +187,6 @@ async def test_as_many_products_as_one_transaction_moves_are_moved(api: Api, own
     assert {row["category_id"] for row in (await contents(database))["products"]} == {bread["id"]}
     data = await api.data("{ productCategories { nodes { name productCount } } }", caller=owner)
     assert data["productCategories"]["nodes"] == [{"name": "Bread", "productCount": MOST_MOVED}]
-
-
-async def test_there_are_at_most_500_categories_and_all_of_them_are_put_in_order_at_once(
-    api: Api, owner: Person, database: Database
-) -> None:
-    await make_category(api, owner, "Tea 0")
-    [first] = (await contents(database))["product_categories"]
-    more = [
-        first | {"_id": tables.ProductCategory.new_id(), "name": f"Tea {n}", "name_key": f"tea {n}", "position": n + 1}
-        for n in range(1, 500)
-    ]
-    await database.command({"insert": "product_categories", "documents": more})
-    assert await api.code(CREATE_CATEGORY, {"input": {"name": "Bread"}}, caller=owner) == "CONFLICT"
-    ids = [first["_id"], *(row["_id"] for row in more)]
-    data = await api.data(REORDER, {"ids": ids[::-1]}, caller=owner)
-    assert [row["position"] for row in data["reorderProductCategories"]] == list(range(1, 501))
 
 
 async def test_categories_are_put_in_order_with_one_command(api: Api, owner: Person, commands: Commands) -> None:

@@ -6,7 +6,7 @@ from datastore.schema import TABLES, TABLES_BY_NAME, Product
 from datastore.tables import OwnedRow, Reference
 from resolvers.services import Services
 from resolvers.verify import verify
-from tests.resolvers.broken_books import Break, broken, first, assert_named
+from tests.resolvers.broken_books import Break, assert_named, broken, first
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import pytest
 
 from datastore.schema import Counter, Refund, RefundItem, Sale, SaleItem
 from resolvers.services import Services
-from tests.resolvers.broken_books import Break, first, assert_named, off_by_one, plus
+from tests.resolvers.broken_books import Break, assert_named, first, off_by_one, plus
 
 pytestmark = pytest.mark.slow
 
