@@ -17,6 +17,7 @@ from resolvers.members import Member, member_of
 from resolvers.money import Money, from_minor
 from resolvers.nodes import Node, node_type
 from resolvers.sale_inputs import MOST_ITEMS, PaymentMethod, RefundItemInput, RefundSaleInput
+from resolvers.sale_lists import all_lines
 from resolvers.sale_rows import Part, refund_item_rows, refund_row, status_after
 from resolvers.sales import Sale, SaleId, SaleItem
 from resolvers.scalars import Quantity
@@ -117,12 +118,7 @@ class Refund(Node):
     @field(columns=[])
     async def items(self, ctx: QueryContext) -> list[RefundItem]:
         """What was given back, at most 200 lines."""
-        found: list[tables.RefundItem] = []
-        while True:
-            page = await ctx.db.shown.page(tables.RefundItem, "by_refund", (self.row.id,), first=MAX_FIRST, low=len(found))
-            found += page.rows
-            if not page.has_next_page:
-                return [RefundItem.of(row) for row in found]
+        return [RefundItem.of(row) for row in await all_lines(ctx.db.shown, tables.RefundItem, "by_refund", self.row.id)]
 
 
 @mutation_in_turn

@@ -1,17 +1,19 @@
-"""Which sales a list shows: every combination that is offered is exactly one declared index."""
+"""Which sales a list shows (every combination that is offered is exactly one declared index), and the lines of one."""
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import strawberry
 
 from datastore import schema as tables
 from datastore.errors import InvalidInputError
-from datastore.reading import Page, Reader
+from datastore.reading import MAX_FIRST, Page, Reader
 from resolvers.days import Days
 from resolvers.sale_inputs import PaymentMethod
 from resolvers.searching import LATER_WORDS, search_terms
+
+Line = TypeVar("Line", tables.SaleItem, tables.RefundItem)
 
 
 @strawberry.enum(description="What became of a sale.")
@@ -65,3 +67,13 @@ def _index_for(wanted: SaleFilter) -> tuple[str, tuple[str, ...]]:
     if wanted.status is None:
         return "by_sold" if wanted.payment_method is None else "by_method", equals
     return "by_status" if wanted.payment_method is None else "by_status_method", equals
+
+
+async def all_lines(db: Reader, table: type[Line], index: str, id: str) -> list[Line]:
+    """All lines of the sale or refund with this id, in their order: at most 200, more than one page may have."""
+    found: list[Line] = []
+    while True:
+        page = await db.page(table, index, (id,), first=MAX_FIRST, low=len(found))
+        found += page.rows
+        if not page.has_next_page:
+            return found

@@ -10,7 +10,7 @@ import strawberry
 
 from datastore import schema as tables
 from datastore.errors import ConflictError, NotFoundError
-from datastore.reading import MAX_FIRST, Reader
+from datastore.reading import MAX_FIRST
 from datastore.schema_sales import PaymentMethod as Method
 from datastore.writing import Writer
 from resolvers import ledger
@@ -24,7 +24,7 @@ from resolvers.nodes import Node, node_of, node_type
 from resolvers.pricing import Line, price_sale
 from resolvers.products import Product
 from resolvers.sale_inputs import PaymentMethod, RecordSaleInput, SaleItemInput
-from resolvers.sale_lists import PaidBy, SaleFilter, SaleStatus, Search, Status, page_of_sales
+from resolvers.sale_lists import PaidBy, SaleFilter, SaleStatus, Search, Status, all_lines, page_of_sales
 from resolvers.sale_rows import Order, Ordered, item_rows, sale_row
 from resolvers.scalars import Quantity
 from resolvers.settings import settings_for_amounts
@@ -162,7 +162,7 @@ class Sale(Node):
     @field(columns=[])
     async def items(self, ctx: QueryContext) -> list[SaleItem]:
         """What was sold, at most 200 lines."""
-        return [SaleItem.of(row) for row in await _items_of(ctx.db.shown, self.row.id)]
+        return [SaleItem.of(row) for row in await all_lines(ctx.db.shown, tables.SaleItem, "by_sale", self.row.id)]
 
     @field(columns=["sold_by_id"])
     async def sold_by(self, ctx: QueryContext) -> Member | None:
@@ -277,12 +277,3 @@ async def _enter(ctx: MutationContext, sale: tables.Sale, items: Sequence[tables
     tallies = Tallies()
     tallies.sale(sale, items)
     await tallies.keep(ctx.db)
-
-
-async def _items_of(db: Reader, sale_id: str) -> list[tables.SaleItem]:
-    found: list[tables.SaleItem] = []
-    while True:
-        page = await db.page(tables.SaleItem, "by_sale", (sale_id,), first=MAX_FIRST, low=len(found))
-        found += page.rows
-        if not page.has_next_page:
-            return found

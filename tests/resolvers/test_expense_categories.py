@@ -28,7 +28,6 @@ from tests.resolvers.spending import (
 
 UPDATE = f"mutation ($input: UpdateExpenseCategoryInput!) {{ made: updateExpenseCategory(input: $input) {{ {CATEGORY} }} }}"
 DELETE = "mutation ($id: ID!, $to: ID) { made: deleteExpenseCategory(id: $id, moveExpensesTo: $to) { id name expenseCount } }"
-REORDER = "mutation ($ids: [ID!]!) { made: reorderExpenseCategories(ids: $ids) { id position } }"
 MISSING = "ect_01J0000000000000000000000A"
 
 
