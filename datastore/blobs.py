@@ -25,10 +25,7 @@ class Blobs:
     @classmethod
     @asynccontextmanager
     async def open(cls, settings: Settings) -> AsyncGenerator[Self, None]:
-        """The bucket that the settings name, made where it does not exist yet.
-
-        Raises UnavailableError where the store does not answer or refuses the keys.
-        """
+        """The bucket that the settings name. The store is not asked yet: `prepare` does that."""
         access_key, secret_key = settings.s3_access_key, settings.s3_secret_key
         async with get_session().create_client(
             "s3",
@@ -43,10 +40,12 @@ class Blobs:
                 s3={"addressing_style": "path"},
             ),
         ) as client:
-            blobs = cls(client, settings.s3_bucket)
-            if not await blobs._exists():
-                await blobs._make()
-            yield blobs
+            yield cls(client, settings.s3_bucket)
+
+    async def prepare(self) -> None:
+        """Makes the bucket where it does not exist yet. Raises UnavailableError where the store does not answer or refuses the keys."""
+        if not await self._exists():
+            await self._make()
 
     async def ping(self) -> None:
         """Returns when the store answers for the bucket; raises UnavailableError where it does not."""

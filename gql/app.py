@@ -12,7 +12,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from datastore.blobs import Blobs
 from datastore.changes import ChangeStream
 from datastore.cursors import Cursors
 from datastore.database import Database
@@ -27,6 +26,7 @@ from gql.metrics import metrics_endpoint
 from gql.schema import build_schema
 from gql.service import GraphQLService
 from gql.websocket import websocket_routes
+from resolvers.outside import open_outside
 from resolvers.passwords import Passwords
 from resolvers.services import Services
 from resolvers.tokens import AccessTokens
@@ -56,6 +56,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
             cursors=Cursors(secrets.secret),
             passwords=passwords,
             tokens=AccessTokens(secrets.signing_key_pem, settings.access_token_seconds),
+            outside=await stack.enter_async_context(open_outside(settings)),
         )
 
 
@@ -78,7 +79,7 @@ async def open_service(services: Services) -> AsyncGenerator[GraphQLService, Non
 
 
 def create_app(
-    service: GraphQLService, services: Services, blobs: Blobs, background: Mapping[str, Callable[[], bool]] = MappingProxyType({})
+    service: GraphQLService, services: Services, background: Mapping[str, Callable[[], bool]] = MappingProxyType({})
 ) -> Starlette:
     """The application of one process; any number of them may serve one database.
 
@@ -89,7 +90,7 @@ def create_app(
         *graphql_routes(service, settings),
         *websocket_routes(service, settings),
         Route("/healthz", _alive),
-        Route("/readyz", _readiness(service, services, blobs, background)),
+        Route("/readyz", _readiness(service, services, background)),
         Route("/metrics", metrics_endpoint(services)),
         *explorer_routes(),
     ]
@@ -117,13 +118,13 @@ async def _alive(_request: Request) -> Response:
 
 
 def _readiness(
-    service: GraphQLService, services: Services, blobs: Blobs, background: Mapping[str, Callable[[], bool]]
+    service: GraphQLService, services: Services, background: Mapping[str, Callable[[], bool]]
 ) -> Callable[[Request], Awaitable[Response]]:
     async def ready(_request: Request) -> Response:
         """Whether requests can be answered and live results are fresh: what a proxy sends traffic by."""
         checks = {
             "database": await _answers(services.database.ping()),
-            "files": await _answers(blobs.ping()),
+            "files": await _answers(services.outside.blobs.ping()),
             "live": service.engine is not None and service.engine.ready,
             **{name: goes_on() for name, goes_on in background.items()},
         }

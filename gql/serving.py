@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack
 
 import uvicorn
 
-from datastore.blobs import Blobs
 from datastore.settings import Settings
 from gql.app import create_app, open_service, open_services
 from gql.bookings import open_bookings
@@ -28,10 +27,10 @@ async def run_server(settings: Settings, listening: socket.socket | None = None)
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings))
-        blobs = await stack.enter_async_context(Blobs.open(settings))
+        await services.outside.blobs.prepare()
         service = await stack.enter_async_context(open_service(services))
         bookings = await stack.enter_async_context(open_bookings(services))
-        app = create_app(service, services, blobs, {"bookings": lambda: bookings.alive})
+        app = create_app(service, services, {"bookings": lambda: bookings.alive})
         config = uvicorn.Config(
             app,
             lifespan="off",

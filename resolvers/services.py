@@ -8,6 +8,7 @@ from datastore.cursors import Cursors
 from datastore.database import Database
 from datastore.settings import Settings
 from datastore.turns import Turns
+from resolvers.outside import Outside
 from resolvers.passwords import Passwords
 from resolvers.tokens import AccessTokens
 
@@ -51,6 +52,7 @@ class Services:
     cursors: Cursors
     passwords: Passwords
     tokens: AccessTokens
+    outside: Outside
     clock: Callable[[], datetime] = utc_now
     monitor: Monitor = field(default_factory=Monitor)
     turns: Turns = field(default_factory=Turns)

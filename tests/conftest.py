@@ -12,7 +12,6 @@ import pytest
 import uvicorn
 from pydantic import SecretStr
 
-from datastore.blobs import Blobs
 from datastore.database import Database
 from datastore.embedded import BlobServer, MongoServer, embedded_blobs, embedded_mongod
 from datastore.migrate import migrate
@@ -71,6 +70,7 @@ async def services(commands: Commands, settings: Settings) -> AsyncIterator[Serv
     """The services of one process on a migrated database, with passwords that are hashed cheaply: nearly every test signs somebody up."""
     async with open_services(settings) as services:
         await migrate(services.database)
+        await services.outside.blobs.prepare()
         cheap = Passwords(memory_kib=8, passes=1)
         yield replace(services, passwords=cheap)
         cheap.close()
@@ -116,8 +116,7 @@ def scope() -> Scope:
 async def live_server(service: GraphQLService, services: Services, settings: Settings) -> AsyncIterator[str]:
     """The base URL of the whole application on uvicorn."""
     async with AsyncExitStack() as stack:
-        blobs = await stack.enter_async_context(Blobs.open(settings))
-        app = create_app(service, services, blobs)
+        app = create_app(service, services)
         server = uvicorn.Server(
             uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=2, **uvicorn_options(settings))
         )

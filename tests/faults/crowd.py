@@ -15,7 +15,6 @@ from typing import Any
 
 import httpx
 
-from datastore.blobs import Blobs
 from datastore.errors import TillstreamError
 from datastore.migrate import migrate
 from datastore.settings import Settings
@@ -68,8 +67,8 @@ async def serving(settings: Settings) -> AsyncIterator[Served]:
     """The whole application on a migrated database."""
     async with open_services(settings) as services:
         await migrate(services.database)
-        async with open_service(services) as service, Blobs.open(settings) as blobs:
-            transport = httpx.ASGITransport(create_app(service, services, blobs))
+        async with open_service(services) as service:
+            transport = httpx.ASGITransport(create_app(service, services))
             async with httpx.AsyncClient(transport=transport, base_url="http://tillstream.test") as client:
                 yield Served(Api(service, services), client)
 

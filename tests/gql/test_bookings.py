@@ -4,10 +4,8 @@ import logging
 import httpx
 import pytest
 
-from datastore.blobs import Blobs
 from datastore.database import Database
 from datastore.embedded import MongoServer
-from datastore.settings import Settings
 from gql.app import create_app
 from gql.bookings import open_bookings
 from gql.service import GraphQLService
@@ -74,11 +72,11 @@ async def test_it_ends_when_it_is_told_to(shop: Shop) -> None:
 
 
 async def test_one_that_has_died_takes_the_readiness_of_the_process_with_it(
-    service: GraphQLService, services: Services, settings: Settings, caplog: pytest.LogCaptureFixture
+    service: GraphQLService, services: Services, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = clocked(services, "2027-02-08T00:00:00")[0].services
-    async with Blobs.open(settings) as blobs, open_bookings(broken, interval=0.01) as bookings:
-        app = create_app(service, services, blobs, {"bookings": lambda: bookings.alive})
+    async with open_bookings(broken, interval=0.01) as bookings:
+        app = create_app(service, services, {"bookings": lambda: bookings.alive})
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://till") as client:
             ready = (await client.get("/readyz")).json()
             assert ready == {"ready": True, "checks": {"database": True, "files": True, "live": True, "bookings": True}}

@@ -1,5 +1,7 @@
 """What an operator sees of the live engine."""
 
+from dataclasses import replace
+
 import httpx
 import pytest
 from pydantic import SecretStr
@@ -45,13 +47,7 @@ def test_only_operators_are_let_in(
     services: Services, settings: Settings, env: str, expected: str | None, shown: str | None, let_in: bool
 ) -> None:
     token = None if expected is None else SecretStr(expected)
-    changed = Services(
-        settings=settings.model_copy(update={"env": env, "operator_token": token}),
-        database=services.database,
-        cursors=services.cursors,
-        passwords=services.passwords,
-        tokens=services.tokens,
-    )
+    changed = replace(services, settings=settings.model_copy(update={"env": env, "operator_token": token}))
     assert is_operator(changed, shown) is let_in
 
 

@@ -1,0 +1,26 @@
+"""What is outside the database: the file store, and whatever else only actions reach.
+
+Queries and mutations do no I/O. They may ask what these say of themselves (a signed link, whether payments are set up), and schedule an
+action for the rest.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from datastore.blobs import Blobs
+from datastore.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The services outside that one process uses. Making them calls none of them: each may be down, and is asked when it is needed."""
+
+    blobs: Blobs
+
+
+@asynccontextmanager
+async def open_outside(settings: Settings) -> AsyncGenerator[Outside, None]:
+    """The services that the settings name."""
+    async with AsyncExitStack() as stack:
+        yield Outside(blobs=await stack.enter_async_context(Blobs.open(settings)))
