@@ -5,7 +5,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq
+# Every requirement is pinned with its hashes, dependencies included: pip has nothing to resolve, and no newer release can change what it installs.
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --no-deps
 MONGOD := .venv/lib/python3.11/site-packages/fiftyone/db/bin/mongod
 # Two cores are the smallest machine that we test on; the servers under test need their share too.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist worksteal
@@ -107,7 +108,7 @@ clean: ## remove what make made; the data in .tillstream stays
 .venv/.runtime: pyproject.toml requirements.txt requirements-build.txt | .venv/bin/python
 	@echo "Installing Python packages"
 	@$(PIP) --require-hashes -r requirements.txt -r requirements-build.txt
-	@$(PIP) --no-deps --no-build-isolation -e .
+	@$(PIP) --no-build-isolation -e .
 	@if [ -x $(MONGOD) ] && ldd $(MONGOD) | grep 'not found' >/dev/null; then $(call debian,libcurl4); fi
 	@touch $@
 

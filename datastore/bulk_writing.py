@@ -5,7 +5,8 @@ commands for hundreds of mutations. The functions of the business run on it as o
 made in bulk; every check of the datastore is made when it is sent.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -25,6 +26,10 @@ from datastore.writing import Writer
 Owned = TypeVar("Owned", bound=OwnedRow)
 
 _KEPT_BY_WRITER = {"id", "account_id", "created_at", "updated_at"}
+
+
+class NotInBulkError(TypeError):
+    """Something that can only be done by a writer that sends at once."""
 
 
 @dataclass(slots=True)
@@ -51,6 +56,20 @@ class BulkWriter(Writer):
         self._sums: dict[type[TallyRow], dict[tuple[KeyValue, ...], dict[str, int]]] = {}
         self._numbers: dict[str, tuple[int, int]] = {}
         """Of each series: the first and the last that were given."""
+        self.given = 0
+        """How many rows, sums and numbers it has been given to write."""
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Forget what the block gave to write if it raises, as if it had never been."""
+        touched = {table: dict(rows) for table, rows in self._touched.items()}
+        sums = {table: {key: dict(row) for key, row in rows.items()} for table, rows in self._sums.items()}
+        numbers, given = dict(self._numbers), self.given
+        try:
+            yield
+        except BaseException:
+            self._touched, self._sums, self._numbers, self.given = touched, sums, numbers, given
+            raise
 
     async def flush(self) -> None:
         """Sends everything. Raises as the methods that gave it do."""
@@ -98,9 +117,9 @@ class BulkWriter(Writer):
         high: KeyValue | Unbounded = UNBOUNDED,
         after: Owned | None = None,
     ) -> tuple[Owned, ...]:
-        """As `Writer.scan`; TypeError for an index of a list, for nothing that is made in bulk searches."""
+        """As `Writer.scan`; NotInBulkError for an index of a list, for nothing that is made in bulk searches."""
         if list_key(table, table.spec.by_name[index]) is not None:
-            raise TypeError(f"{table.spec.name}.{index} is not read in bulk")
+            raise NotInBulkError(f"{table.spec.name}.{index} is not read in bulk")
         mine = self._of(table)
         scan = scan_of(owned_table(table), index, self._owner, equals, descending=descending, low=low, high=high)
         scan = scan if after is None else scan.behind(after)
@@ -118,6 +137,7 @@ class BulkWriter(Writer):
         for row in rows:
             self._check_own(row)
             self._of(type(row))[row.id] = _Touched(None, row)
+        self.given += len(rows)
         return tuple(rows)
 
     async def update(self, row: Owned, **changes: object) -> Owned:
@@ -138,6 +158,7 @@ class BulkWriter(Writer):
     async def tally(self, table: type[TallyRow], sums: Sums) -> None:
         """As `Writer.tally`, sent with all others."""
         kept = self._sums.setdefault(table, {})
+        self.given += len(sums)
         for key, deltas in sums.items():
             row = kept.setdefault(key, {})
             for column, delta in deltas.items():
@@ -151,6 +172,7 @@ class BulkWriter(Writer):
             self._numbers[series] = last + 1, last
         first, last = self._numbers[series]
         self._numbers[series] = first, last + count
+        self.given += 1
         return last + 1
 
     async def guard(self, row: OwnedRow) -> None:
@@ -159,8 +181,8 @@ class BulkWriter(Writer):
             await super().guard(row)
 
     async def delete(self, row: OwnedRow) -> None:
-        """Raises TypeError: what was kept could refer to it."""
-        raise TypeError(f"a {row.spec.noun} cannot be deleted in bulk")
+        """Raises NotInBulkError: what was kept could refer to it."""
+        raise NotInBulkError(f"a {row.spec.noun} cannot be deleted in bulk")
 
     def _of(self, table: type[Row]) -> dict[str, _Touched]:
         return self._touched.setdefault(table, {})
@@ -175,6 +197,7 @@ class BulkWriter(Writer):
             return row
         fresh = row.model_copy(update={**columns, "updated_at": row.updated_at + timedelta(milliseconds=1)})
         mine[row.id] = _Touched(touched.before, fresh)
+        self.given += 1
         return fresh
 
     def _matching(self, table: type[Owned], scan: Scan) -> Iterator[Owned]:
@@ -185,6 +208,20 @@ class BulkWriter(Writer):
         for row in self._of(table).values():
             if all(getattr(row.now, name) == value for name, value in columns) and low <= _key(scan, row.now) < high:
                 yield cast("Owned", row.now)
+
+
+@asynccontextmanager
+async def in_bulk(db: Writer) -> AsyncGenerator[BulkWriter, None]:
+    """A writer in bulk in the transaction of another, which sends everything when the context ends without an error.
+
+    Nothing may be written past it meanwhile. Raises as `BulkWriter.flush` does.
+    """
+    if isinstance(db, BulkWriter):
+        yield db
+        return
+    writer = BulkWriter(db._transaction, db.scope)  # noqa: SLF001  it is a Writer like the other, which cannot know of it
+    yield writer
+    await writer.flush()
 
 
 def _key(scan: Scan, row: OwnedRow) -> bytes:

@@ -1,18 +1,20 @@
 """What is due, of whichever account: for work on a schedule, which begins with nobody's request.
 
-The one read across accounts besides `bulk.py`. It says no more than whose turn it is: whoever acts on it reads and writes with a scope of
-that account.
+The only reads across accounts besides `bulk.py`. They say no more than whose turn it is: whoever acts on it reads and writes with a scope
+of that account.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from datastore.database import Database
-from datastore.schema import RecurringExpense
+from datastore.schema import RecurringExpense, SummaryMail
 
 BATCH: Final = 1000
 _INDEX: Final = "by_next"
+_EVER: Final = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,14 @@ class DueBooking:
     user_id: str
     recurring_id: str
     due_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class DueSummary:
+    """A business whose daily summary is due, and who switched it on."""
+
+    account_id: str
+    user_id: str
 
 
 async def due_bookings(database: Database, last_day: str) -> AsyncGenerator[DueBooking, None]:
@@ -42,10 +52,32 @@ async def due_bookings(database: Database, last_day: str) -> AsyncGenerator[DueB
             "batchSize": BATCH,
         }
     )
+    async for document in _all(database, table, reply):
+        yield DueBooking(document["account_id"], document["recorded_by_id"], document["_id"], document["next_on"])
+
+
+async def due_summaries(database: Database, now: datetime) -> AsyncGenerator[DueSummary, None]:
+    """All businesses whose daily summary is due by now. Raises UnavailableError where the database is lost on the way."""
+    table = SummaryMail.spec.name
+    reply = await database.read(
+        {
+            "find": table,
+            "filter": {"account_id": {"$gt": ""}, "due_at": {"$gt": _EVER, "$lte": now}},
+            "projection": {"account_id": 1, "user_id": 1},
+            "hint": "by_due",
+            "batchSize": BATCH,
+        }
+    )
+    async for document in _all(database, table, reply):
+        yield DueSummary(document["account_id"], document["user_id"])
+
+
+async def _all(database: Database, table: str, reply: Mapping[str, Any]) -> AsyncGenerator[Mapping[str, Any], None]:
+    """The documents of a cursor whose first batch is in this reply."""
     batch = reply["cursor"]["firstBatch"]
     while True:
         for document in batch:
-            yield DueBooking(document["account_id"], document["recorded_by_id"], document["_id"], document["next_on"])
+            yield document
         if not reply["cursor"]["id"]:
             return
         reply = await database.command({"getMore": reply["cursor"]["id"], "collection": table, "batchSize": BATCH})

@@ -1,4 +1,5 @@
-"""All tables at a glance, with those of sales in `schema_sales.py` and those of money in `schema_money.py`.
+"""All tables at a glance, with those of sales in `schema_sales.py` those of money in `schema_money.py`, that of
+mail in `schema_mail.py`.
 
 Each table is the model of its row. `tillstream migrate` derives the collections, their `$jsonSchema` validators and their indexes from
 this page. Money is int64 minor units of the row's own `currency`; a day is the account's own time zone's day, in a column `…_on` as ISO
@@ -12,6 +13,8 @@ from typing import ClassVar
 from pydantic import computed_field
 
 from datastore.folding import search_keys, sort_key
+from datastore.schema_keys import ApiKey, ApiKeyHash
+from datastore.schema_mail import SummaryMail
 from datastore.schema_money import Breakdown, Expense, ExpenseCategory, Inventory, LedgerEntry, RecurringExpense, Summary
 from datastore.schema_sales import Refund, RefundItem, Sale, SaleItem
 from datastore.scope import Role
@@ -22,6 +25,8 @@ __all__ = [
     "TABLES_BY_NAME",
     "TABLES_BY_PREFIX",
     "Account",
+    "ApiKey",
+    "ApiKeyHash",
     "Breakdown",
     "Counter",
     "Expense",
@@ -41,6 +46,7 @@ __all__ = [
     "Settings",
     "StockMovement",
     "Summary",
+    "SummaryMail",
     "User",
 ]
 
@@ -131,6 +137,7 @@ class Settings(OwnedRow):
     """Of products that are made without one."""
     receipt_footer: str = ""
     daily_summary_email: bool = False
+    low_stock_email: bool = False
 
 
 class Counter(OwnedRow):
@@ -275,6 +282,8 @@ TABLES: tuple[type[Row], ...] = (
     Account,
     Member,
     Settings,
+    ApiKey,
+    ApiKeyHash,
     ProductCategory,
     Product,
     StockMovement,
@@ -289,6 +298,7 @@ TABLES: tuple[type[Row], ...] = (
     Summary,
     Breakdown,
     Inventory,
+    SummaryMail,
     Counter,
     IdempotencyKey,
 )

@@ -55,11 +55,28 @@ class Settings(BaseSettings):
     )
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1 << 30, description="Largest request body and socket message, in bytes.")
     max_query_tokens: int = Field(default=5000, ge=100, le=1_000_000, description="Most lexical tokens in a GraphQL document.")
+    max_query_cost: int = Field(default=50_000, ge=100, le=10_000_000, description="Most values that the result of one operation may have.")
     max_operations_per_socket: int = Field(default=100, ge=1, le=100_000, description="Most operations that one socket may have under way.")
     max_live_per_user: int = Field(default=1000, ge=1, le=1_000_000, description="Most operations that one user may watch in one process.")
     max_live_per_process: int = Field(default=200_000, ge=1, le=10_000_000, description="Most operations that are watched in one process.")
     connection_init_seconds: float = Field(
         default=10, gt=0, le=600, allow_inf_nan=False, description="Seconds that a new socket has to introduce itself."
+    )
+
+    smtp_host: str | None = Field(
+        default=None, min_length=1, description="Mail server; unset keeps mail for `/dev/mail`, but in production."
+    )
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_user: str | None = Field(default=None, min_length=1, description="User that signs in to the mail server, if it asks for one.")
+    smtp_password: SecretStr | None = Field(default=None, description="That user's password.")
+    smtp_tls: Literal["starttls", "implicit", "none"] = Field(
+        default="starttls", description="How mail is encrypted on its way to the server: `starttls`, `implicit` (port 465) or `none`."
+    )
+    smtp_verify: bool = Field(default=True, description="Whether the mail server must show a good certificate; production insists.")
+    mail_from: str = Field(
+        default="Tillstream <tillstream@localhost>",
+        pattern=r"^([^<>@\r\n]{0,100}<[^<>@\s]+@[A-Za-z0-9.-]+>|[^<>@\s]+@[A-Za-z0-9.-]+)$",
+        description="Whom mail comes from: an address, or a name and an address as in `Shop <till@example.org>`.",
     )
 
     @field_validator("allowed_origins", mode="before")
@@ -86,6 +103,19 @@ class Settings(BaseSettings):
     def _keys_with_the_endpoint(self) -> Self:
         if self.s3_endpoint is not None and (self.s3_access_key is None or self.s3_secret_key is None):
             raise ValueError(f"{PREFIX}S3_ENDPOINT needs {PREFIX}S3_ACCESS_KEY and {PREFIX}S3_SECRET_KEY beside it")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_kept_from_others(self) -> Self:
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError(f"{PREFIX}SMTP_USER and {PREFIX}SMTP_PASSWORD belong together")
+        if self.env == "production" and self.smtp_host is not None:
+            if not self.smtp_verify:
+                raise ValueError(f"{PREFIX}SMTP_VERIFY must stay on in production")
+            if self.smtp_tls == "none" and self.smtp_password is not None:
+                raise ValueError(f"{PREFIX}SMTP_TLS must not be none in production where a password is sent")
+            if self.mail_from.rstrip(">").endswith("@localhost"):
+                raise ValueError(f"{PREFIX}MAIL_FROM must be an address of yours where {PREFIX}SMTP_HOST is set")
         return self
 
 

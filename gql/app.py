@@ -18,11 +18,13 @@ from datastore.database import Database
 from datastore.errors import UnavailableError
 from datastore.secrets import resolve_secrets
 from datastore.settings import Settings
+from gql.dev_mail import dev_mail_routes
 from gql.explorer import explorer_routes
 from gql.http import graphql_routes
 from gql.live import LiveEngine
 from gql.live_contracts import Limits
 from gql.metrics import metrics_endpoint
+from gql.rest import rest_routes
 from gql.schema import build_schema
 from gql.service import GraphQLService
 from gql.websocket import websocket_routes
@@ -56,7 +58,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
             cursors=Cursors(secrets.secret),
             passwords=passwords,
             tokens=AccessTokens(secrets.signing_key_pem, settings.access_token_seconds),
-            outside=await stack.enter_async_context(open_outside(settings)),
+            outside=await stack.enter_async_context(open_outside(settings, secrets.secret)),
         )
 
 
@@ -92,6 +94,8 @@ def create_app(
         Route("/healthz", _alive),
         Route("/readyz", _readiness(service, services, background)),
         Route("/metrics", metrics_endpoint(services)),
+        *rest_routes(services, service.committed),
+        *dev_mail_routes(settings, services.outside.mail.kept),
         *explorer_routes(),
     ]
     return Starlette(routes=routes, middleware=_middleware(settings))
@@ -106,7 +110,7 @@ def _middleware(settings: Settings) -> list[Middleware]:
             allow_origins=list(settings.allowed_origins),
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
-            expose_headers=["X-Request-Id", "Retry-After"],
+            expose_headers=["X-Request-Id", "Retry-After", "Link", "Location", "Content-Disposition"],
             max_age=600,
         )
     ]

@@ -25,7 +25,8 @@ from graphql import (
 from datastore.errors import TooComplexError
 from datastore.settings import Settings
 from gql.columns import Columns, columns_selected
-from gql.depth import check_depth
+from gql.cost import Cost, cost_of, evaluate
+from gql.depth import check_depth, check_repeats
 from gql.errors import format_errors
 from gql.known import without_known
 from gql.wire import RequestRefused
@@ -55,6 +56,8 @@ class PreparedOperation:
     variable_names: frozenset[str]
     columns: Columns
     """What it selects of the rows that it is shown (`gql.columns`)."""
+    cost: Cost
+    """How many values its result may have (`gql.cost`)."""
     known: ArgumentNode | None
     """The argument `known` of a live operation, which is left out of `text` and of what is executed: it is about the caller alone."""
 
@@ -99,7 +102,8 @@ class Documents:
     def _read(self, query: str) -> _Document:
         try:
             document = parse(query, max_tokens=self._max_tokens)
-            errors = check_depth(document) or validate(self._schema, document, self._rules, max_errors=MAX_ERRORS)
+            refused = check_depth(document) or check_repeats(document)
+            errors = refused or validate(self._schema, document, self._rules, max_errors=MAX_ERRORS)
             return _Document({} if errors else _operations(self._schema, document), errors)
         except GraphQLError as error:
             return _Document({}, [_too_complex(error.message)] if error.message.startswith(_TOO_MUCH) else [error])
@@ -118,6 +122,8 @@ def _operations(schema: GraphQLSchema, document: DocumentNode) -> dict[str | Non
     for node in definitions:
         plain, known = without_known(node, fragments)
         own = DocumentNode(definitions=(plain, *fragments))
+        cost = cost_of(plain, own, schema)
+        evaluate(cost, {})  # as deep as any evaluation goes: what is too deep is refused now
         prepared[node.name.value if node.name else None] = PreparedOperation(
             document=own,
             kind=node.operation.value,
@@ -125,6 +131,7 @@ def _operations(schema: GraphQLSchema, document: DocumentNode) -> dict[str | Non
             text=print_ast(own),
             variable_names=frozenset(variable.variable.name.value for variable in plain.variable_definitions or ()),
             columns=columns_selected(schema, own, tables_by_type()),
+            cost=cost,
             known=known,
         )
     return prepared

@@ -21,6 +21,7 @@ from datastore.reading import IdentityReader, Snapshot
 from datastore.scope import Scope
 from datastore.versions import BEGINNING, Version, to_wire
 from gql.change_events import Following, change_events, follows_changes
+from gql.cost import check_cost, evaluate
 from gql.documents import Documents, PreparedOperation
 from gql.errors import describe, encode_errors, format_errors, http_status
 from gql.feed import Feed
@@ -101,25 +102,37 @@ class GraphQLService:
 
     async def execute(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> Payload:
         """Carries out a query or a mutation; every failure is an error inside the payload."""
-        if not caller.just_authenticated:
-            try:
+        try:
+            cost = self._cost(operation, params)
+            if not caller.just_authenticated:
                 await self._confirm(caller.principal)
-            except TillstreamError as error:
-                return Payload(body=encode_errors([describe(error)]), has_data=False, status=http_status([describe(error)], executed=False))
+        except TillstreamError as error:
+            return Payload(body=encode_errors([describe(error)]), has_data=False, status=http_status([describe(error)], executed=False))
         run, result = await self._execute_once(operation, params, caller)
         if operation.kind == "query" and _lost_its_snapshot(result):
             run, result = await self._execute_once(operation, params, caller)
         response = self._response(result, caller.request_id)
+        response["extensions"] = {"cost": {"values": cost, "limit": self._services.settings.max_query_cost}}
         if run.committed is not None:
-            response["extensions"] = {"version": to_wire(run.committed)}
-            if self.engine is not None:
-                self.engine.committed(run.committed)
+            response["extensions"]["version"] = to_wire(run.committed)
+            self.committed(run.committed)
         status = http_status(response.get("errors", []), executed="data" in response)
         return Payload(body=orjson.dumps(response), has_data=result.data is not None, status=status)
+
+    def committed(self, version: Version) -> None:
+        """Notes what this process has committed: whoever subscribes afterwards sees it in the first result."""
+        if self.engine is not None:
+            self.engine.committed(version)
 
     async def _execute_once(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> tuple[Run, ExecutionResult]:
         run = Run(self._services, caller.principal, idempotency_key=caller.idempotency_key, user_agent=caller.user_agent)
         return run, await self._run(operation, params.variables, run, root=None)
+
+    def _cost(self, operation: PreparedOperation, params: GraphQLParams) -> int:
+        """How many values the result may have. Raises TooComplexError where these are too many."""
+        cost = evaluate(operation.cost, params.variables or {})
+        check_cost(cost, self._services.settings.max_query_cost)
+        return cost
 
     async def _confirm(self, scope: Scope | None) -> None:
         """Raises UnauthenticatedError where the session has ended, changed or expired since its socket was opened."""
@@ -137,6 +150,7 @@ class GraphQLService:
             msg = "this service was made without a live engine"
             raise RuntimeError(msg)
         try:
+            self._cost(operation, params)
             if follows_changes(operation.document):
                 async with aclosing(self._changes(self.engine, operation, params, caller)) as payloads:
                     async for payload in payloads:

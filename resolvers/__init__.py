@@ -4,6 +4,7 @@
 """
 
 from resolvers import (
+    api_keys,
     auth,
     dashboard,
     engine,
@@ -26,6 +27,7 @@ MODULES = (
     auth,
     users,
     settings,
+    api_keys,
     product_categories,
     products,
     sales,

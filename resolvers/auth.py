@@ -5,6 +5,7 @@ one before is remembered: shown again within `REFRESH_GRACE` it is two tabs raci
 CONFLICT; shown later, one of the two who hold it stole it, and the session ends.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from datastore.scope import Role, Scope, grant
 from datastore.transactions import Transaction, run_transaction
 from datastore.writing import IdentityWriter
 from resolvers.functions import IdentityMutationContext, identity_mutation
+from resolvers.key_texts import PREFIX, is_key
 from resolvers.money import CurrencyCode
 from resolvers.passwords import OfferedPassword, Password
 from resolvers.services import Services
@@ -151,8 +153,32 @@ async def sign_out(ctx: IdentityMutationContext) -> bool:
     return True
 
 
+@dataclass(frozen=True, slots=True)
+class KeyAccess:
+    """What an API key gives: the rows of a business, for what `scopes` name (`datastore.schema_keys.KeyRight`)."""
+
+    scope: Scope
+    key_id: str
+    scopes: frozenset[str]
+
+
+async def authenticate_key(services: Services, key: str) -> KeyAccess:
+    """What an API key gives now. Raises UnauthenticatedError for one that is none, or is revoked.
+
+    A key reads and writes as a manager does, and is not who the business is: its scopes say which of that.
+    """
+    if not is_key(key):
+        raise UnauthenticatedError("That is no API key: it is not written as one, or was mistyped.")
+    known = await IdentityReader(Snapshot(services.database)).find(tables.ApiKeyHash, "by_hash", hash_of(key))
+    if known is None:
+        raise UnauthenticatedError("This API key is revoked, or was never made here.")
+    return KeyAccess(grant(known.account_id, known.user_id, "MANAGER"), known.key_id, frozenset(known.scopes))
+
+
 async def authenticate(services: Services, access_token: str) -> Scope:
     """Who an access token stands for. Raises UnauthenticatedError where it or its session has ended."""
+    if access_token.startswith(PREFIX):
+        raise UnauthenticatedError("API keys are for the REST API under /api/v1; here, sign in.")
     now = services.clock()
     claims = services.tokens.verify(access_token, now)
     identity = IdentityReader(Snapshot(services.database))

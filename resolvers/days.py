@@ -55,7 +55,7 @@ def start_of(day: date, time_zone: str) -> datetime:
 
 
 def check_moment(moment: datetime, now: datetime, time_zone: str, path: str) -> datetime:
-    """A moment at which something is said to have happened.
+    """A moment at which something is said to have happened, as it is kept: in UTC, in whole milliseconds.
 
     Raises InvalidInputError at `path` for the future, and for days before the year 2000 in the time zone.
     """
@@ -63,7 +63,7 @@ def check_moment(moment: datetime, now: datetime, time_zone: str, path: str) -> 
         raise InvalidInputError.of(path, "must not be in the future")
     if moment < start_of(EARLIEST, time_zone):
         raise InvalidInputError.of(path, f"must not be before {EARLIEST}")
-    return moment
+    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)
 
 
 def check_day(day: date, latest: date, path: str) -> str:

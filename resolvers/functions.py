@@ -2,8 +2,8 @@
 
 A function is a plain typed async function whose first parameter is its context. Its decorator names the kind; the schema is assembled
 from what is marked. A context offers just what its kind may do: a query's has no writer, a mutation's reads and writes one transaction.
-The `identity_` kinds reach the tables that have no owner (users, sessions), and are for the modules `auth`, `users` and `nodes` alone; a
-test holds that.
+The `identity_` kinds reach the tables that have no owner (users, sessions), and are for the modules `auth`, `users`, `api_keys` and `nodes`
+alone; a test holds that.
 
 Functions call each other as what they are: `await find_product(ctx, …)`. An undecorated function is internal: the wire never sees it.
 """
@@ -45,11 +45,14 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """What a decorator says of a function: its kind, whether somebody who is not signed in may call it, whether it waits for its turn."""
+    """What a decorator says of a function: its kind, whether somebody who is not signed in may call it, whether it waits for its turn, and
+    whether others then come along.
+    """
 
     kind: Kind
     public: bool = False
     in_turn: bool = False
+    in_group: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,15 @@ def mutation_in_turn(function: Function) -> Function:
     In one process those of one account run one after the other (`datastore/turns.py`). Raises UnavailableError after 20 s in line.
     """
     return _mark(function, Marking(Kind.MUTATION, in_turn=True))
+
+
+def mutation_in_group(function: Function) -> Function:
+    """Marks a mutation in turn of which those that wait right behind each other are one transaction (`datastore/group_commit.py`).
+
+    Its writes may then be sent late, on a `BulkWriter`. What it returns may show rows that it made, but not rows that it changed: when that
+    was is only known when they are sent.
+    """
+    return _mark(function, Marking(Kind.MUTATION, in_turn=True, in_group=True))
 
 
 def identity_query(function: Function) -> Function:

@@ -19,13 +19,15 @@ from datastore.errors import ConflictError
 from datastore.schema import TABLES_BY_NAME, IdempotencyKey
 from datastore.scope import Scope
 from datastore.tables import OwnedRow, Row
-from datastore.transactions import Transaction
 from datastore.writing import Writer
 
 KEPT_FOR = timedelta(days=1)
 
 MOST_KEPT_BYTES = 1 << 18
 """Of a list as JSON. A single row is kept whatever its length."""
+
+_JSON = "json"
+"""Marks a result that is no row but JSON: that of an internal mutation which returns a dictionary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +47,17 @@ class Replays:
         """None without a key, for callers who are not signed in, and for results that must not be kept (tokens)."""
         result_type = get_type_hints(function)["return"]
         row_type = get_args(result_type)[0] if get_origin(result_type) is list else result_type
-        if key is None or scope is None or not (result_type is bool or hasattr(row_type, "of")):
+        kept = result_type is bool or get_origin(result_type) is dict or hasattr(row_type, "of")
+        if key is None or scope is None or not kept:
             return None
         asked = json.dumps([function.__name__, arguments], default=_plain, sort_keys=True)
         return cls(scope, f"{key}/{response_key}", hashlib.sha256(asked.encode()).hexdigest(), row_type)
 
-    async def carry_out(self, transaction: Transaction, body: Callable[[], Awaitable[Any]], now: datetime) -> Any:
+    async def carry_out(self, db: Writer, body: Callable[[], Awaitable[Any]], now: datetime) -> Any:
         """The first result where there is one, else the body's, kept under the key.
 
         Raises ConflictError where the key was used with another input.
         """
-        db = Writer(transaction, self.scope)
         kept = await db.find(IdempotencyKey, "by_key", self.scope.user_id, self.key)
         if kept is not None and kept.created_at > now - KEPT_FOR:
             if kept.input_hash != self.input_hash:
@@ -84,6 +86,8 @@ class Replays:
             return kept
         if isinstance(kept, list):
             return [self._shown(one) for one in kept]
+        if _JSON in kept:
+            return kept[_JSON]
         if "ids" not in kept:
             return self._shown(kept)
         rows = await db.get_all(cast("type[OwnedRow]", TABLES_BY_NAME[kept["table"]]), kept["ids"])
@@ -96,6 +100,8 @@ class Replays:
 def _encode(result: Any) -> str:
     if isinstance(result, bool):
         return json.dumps(result)
+    if isinstance(result, dict):
+        return json.dumps({_JSON: result})
     if not isinstance(result, list):
         return json.dumps(_kept(result.row))
     whole = json.dumps([_kept(one.row) for one in result])

@@ -11,7 +11,7 @@ from typing import Annotated, Any, NewType
 import strawberry
 from graphql import GraphQLError, StringValueNode, ValueNode
 from iso4217 import Currency
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 from strawberry.types.scalar import ScalarDefinition
 
 from datastore.errors import InvalidInputError
@@ -140,8 +140,20 @@ def _rate_in_range(rate: Percentage) -> Percentage:
     return Percentage(abs(rate))
 
 
-Price = Annotated[Money, AfterValidator(_not_negative)]
+def _exact(value: object) -> object:
+    """A decimal as GraphQL has parsed it, or its text, as JSON and spreadsheets bring it."""
+    if isinstance(value, Decimal):
+        return value
+    try:
+        return parse_decimal(value)
+    except GraphQLError as error:
+        raise ValueError(error.message) from None
+
+
+_IN_JSON = {"type": "string", "pattern": "^[0-9]{1,15}([.][0-9]{1,4})?$", "examples": ["12.50"]}
+
+Price = Annotated[Money, BeforeValidator(_exact), AfterValidator(_not_negative), WithJsonSchema(_IN_JSON)]
 """An amount that may be zero but not less."""
 
-TaxRate = Annotated[Percentage, AfterValidator(_rate_in_range)]
+TaxRate = Annotated[Percentage, BeforeValidator(_exact), AfterValidator(_rate_in_range), WithJsonSchema(_IN_JSON)]
 CurrencyCode = Annotated[str, AfterValidator(currency_code)]

@@ -9,7 +9,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from datastore.blobs import Blobs
+from datastore.sealing import Sealer
 from datastore.settings import Settings
+from resolvers.mail import Mailer
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +19,13 @@ class Outside:
     """The services outside that one process uses. Making them calls none of them: each may be down, and is asked when it is needed."""
 
     blobs: Blobs
+    mail: Mailer
+    sealer: Sealer
+    """For what a job must carry and nobody may read where it is stored."""
 
 
 @asynccontextmanager
-async def open_outside(settings: Settings) -> AsyncGenerator[Outside, None]:
-    """The services that the settings name."""
+async def open_outside(settings: Settings, secret: bytes) -> AsyncGenerator[Outside, None]:
+    """The services that the settings name; `secret` is the deployment's."""
     async with AsyncExitStack() as stack:
-        yield Outside(blobs=await stack.enter_async_context(Blobs.open(settings)))
+        yield Outside(blobs=await stack.enter_async_context(Blobs.open(settings)), mail=Mailer(settings), sealer=Sealer(secret, b"job"))

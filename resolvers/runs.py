@@ -5,13 +5,15 @@ its read set never serve another.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
+from datastore.group_commit import Mutation, carry_out
 from datastore.read_set import ReadSet
 from datastore.reading import IdentityReader, Reader, Snapshot
 from datastore.scope import Scope
-from datastore.transactions import Transaction, run_transaction
+from datastore.transactions import Committed, Transaction, run_transaction
 from datastore.versions import BEGINNING, Version
 from datastore.writing import IdentityWriter, Writer
 from resolvers.functions import (
@@ -27,6 +29,9 @@ from resolvers.functions import (
 from resolvers.idempotency import Replays
 from resolvers.services import Services
 from resolvers.usage import Sharing, Usage
+
+_Body = Callable[[MutationContext | IdentityMutationContext, Writer | None], Awaitable[Any]]
+"""A mutation in its context; the writer is the one of the caller's account, where there is one."""
 
 
 class Run:
@@ -85,17 +90,12 @@ class Run:
             signed_in(self._scope)
         replays = Replays.of(self._idempotency_key, response_key, self._scope, function, arguments)
 
-        async def body(transaction: Transaction) -> Any:
-            if replays is None:
-                return await function(self._mutation_context(transaction, marking), **arguments)
-            return await replays.carry_out(
-                transaction,
-                lambda: function(self._mutation_context(transaction, marking), **arguments),
-                self._now,
-            )
+        async def body(context: MutationContext | IdentityMutationContext, db: Writer | None) -> Any:
+            if replays is None or db is None:
+                return await function(context, **arguments)
+            return await replays.carry_out(db, lambda: function(context, **arguments), self._now)
 
-        async with self._turn(marking):
-            committed = await run_transaction(self._services.database, body)
+        committed = await self._carried_out(marking, body)
         if committed.version is not None:
             self.committed = committed.version
         if isinstance(committed.value, SignedIn):
@@ -103,8 +103,25 @@ class Run:
         self._read_from(committed.version or self._floor)
         return committed.value
 
-    def _turn(self, marking: Marking) -> AbstractAsyncContextManager[None]:
-        return self._services.turns.turn(signed_in(self._scope).account_id) if marking.in_turn else nullcontext()
+    async def _carried_out(self, marking: Marking, body: _Body) -> Committed[Any]:
+        """What a body returns, with the version of what it changed; it runs as the marking says."""
+        services = self._services
+
+        async def owned(db: Writer) -> Any:
+            return await body(MutationContext(scope=db.scope, db=db, now=self._now), db)
+
+        async def transact(transaction: Transaction) -> Any:
+            if marking.kind is Kind.MUTATION:
+                return await owned(Writer(transaction, signed_in(self._scope)))
+            db = None if self._scope is None else Writer(transaction, self._scope)
+            return await body(self._identity_context(transaction), db)
+
+        if marking.in_group:
+            scope = signed_in(self._scope)
+            mutation = Mutation(scope, owned)
+            return await services.turns.together(scope.account_id, mutation, partial(carry_out, services.database))
+        async with services.turns.turn(signed_in(self._scope).account_id) if marking.in_turn else nullcontext():
+            return await run_transaction(services.database, transact)
 
     def _read_from(self, floor: Version) -> None:
         self._floor = floor
@@ -114,10 +131,7 @@ class Run:
     def _reader_of(self, scope: Scope) -> Reader:
         return Reader(self._snapshot, scope, self._services.cursors)
 
-    def _mutation_context(self, transaction: Transaction, marking: Marking) -> MutationContext | IdentityMutationContext:
-        if marking.kind is Kind.MUTATION:
-            scope = signed_in(self._scope)
-            return MutationContext(scope=scope, db=Writer(transaction, scope), now=self._now)
+    def _identity_context(self, transaction: Transaction) -> IdentityMutationContext:
         return IdentityMutationContext(
             caller=self._scope,
             identity=IdentityWriter(transaction),

@@ -17,7 +17,7 @@ from resolvers import ledger
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
 from resolvers.connections import Connection
 from resolvers.days import Days, From, To, check_moment
-from resolvers.functions import MutationContext, QueryContext, field, mutation_in_turn, query, shows
+from resolvers.functions import MutationContext, QueryContext, field, mutation_in_group, query, shows
 from resolvers.members import Member, member_of
 from resolvers.money import Money, Percentage, from_minor, from_ppm, to_minor
 from resolvers.nodes import Node, node_of, node_type
@@ -211,7 +211,7 @@ async def sale_by_number(
     return None if row is None else Sale.of(row)
 
 
-@mutation_in_turn
+@mutation_in_group
 async def record_sale(
     ctx: MutationContext, input: Annotated[RecordSaleInput, strawberry.argument(description="What was sold, and how it was paid.")]
 ) -> Sale:

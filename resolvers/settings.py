@@ -13,6 +13,7 @@ from resolvers.functions import MutationContext, QueryContext, mutation, query, 
 from resolvers.money import CurrencyCode, Percentage, TaxRate, from_ppm, to_ppm
 from resolvers.nodes import Node, node_type
 from resolvers.scalars import Count, Quantity
+from resolvers.summary_plans import plan_summaries
 from resolvers.text import Description, LocaleTag, Name, TimeZoneName
 
 CURRENCY = "The ISO 4217 code of the currency that all amounts are in."
@@ -22,7 +23,8 @@ TAX_RATE = "The rate of tax, in percent, of products that have none of their own
 PRICES_INCLUDE_TAX = "Whether prices include the tax, as in shops, or it comes on top. Sales that are recorded keep what was then."
 LOW_STOCK_THRESHOLD = "The stock at which a product is low, for products that are made without a threshold of their own."
 RECEIPT_FOOTER = "What stands below every receipt, up to 5,000 characters."
-DAILY_SUMMARY_EMAIL = "Whether the owner is sent an e-mail about each day."
+DAILY_SUMMARY_EMAIL = "Whether the owners are sent an e-mail in the morning about the day before."
+LOW_STOCK_EMAIL = "Whether the owners are sent an e-mail when the stock of a product comes down to its threshold."
 
 
 @node_type(tables.Settings)
@@ -41,6 +43,7 @@ class Settings(Node):
     low_stock_threshold: Quantity = strawberry.field(description=LOW_STOCK_THRESHOLD)
     receipt_footer: str = strawberry.field(description=RECEIPT_FOOTER)
     daily_summary_email: bool = strawberry.field(description=DAILY_SUMMARY_EMAIL)
+    low_stock_email: bool = strawberry.field(description=LOW_STOCK_EMAIL)
 
     @classmethod
     def of(cls, row: tables.Settings) -> Self:
@@ -60,6 +63,7 @@ class Settings(Node):
             low_stock_threshold=Quantity(row.low_stock_threshold),
             receipt_footer=row.receipt_footer,
             daily_summary_email=row.daily_summary_email,
+            low_stock_email=row.low_stock_email,
         )
 
 
@@ -76,6 +80,7 @@ class UpdateSettingsInput(BaseModel):
     low_stock_threshold: strawberry.Maybe[Count] = Field(default=None, description=LOW_STOCK_THRESHOLD)
     receipt_footer: strawberry.Maybe[Description] = Field(default=None, description=RECEIPT_FOOTER)
     daily_summary_email: strawberry.Maybe[bool] = Field(default=None, description=DAILY_SUMMARY_EMAIL)
+    low_stock_email: strawberry.Maybe[bool] = Field(default=None, description=LOW_STOCK_EMAIL)
 
 
 @query
@@ -96,7 +101,10 @@ async def update_settings(
     # Safe against a first amount stored at the same time: that writes this row too, so one of the two transactions runs again.
     if row.currency_fixed and changes.get("currency", row.currency) != row.currency:
         raise ConflictError(f"The currency is fixed at {row.currency}: amounts are stored in it.")
-    return Settings.of(await ctx.db.update(row, **changes))
+    row = await ctx.db.update(row, **changes)
+    if changes.keys() & {"daily_summary_email", "time_zone"}:
+        await plan_summaries(ctx, row)
+    return Settings.of(row)
 
 
 async def settings_row(db: Reader | Writer) -> tables.Settings:

@@ -163,7 +163,7 @@ async def balance(
 ) -> Money:
     """The sum of your transactions, in the currency of the settings."""
     settings = await settings_row(ctx.db)
-    return from_minor(await _balance_minor(ctx.db, as_of), settings.currency)
+    return from_minor(await balance_minor(ctx.db, as_of), settings.currency)
 
 
 @mutation_in_turn
@@ -217,8 +217,11 @@ async def _page(
     )
 
 
-async def _balance_minor(db: Reader, as_of: date | None) -> int:
-    """From the sums of whole months and, of the month that `as_of` lies in, of single days: never from the entries."""
+async def balance_minor(db: Reader, as_of: date | None) -> int:
+    """The sum of the entries up to a day, or of all.
+
+    From the sums of whole months and, of the month that `as_of` lies in, of single days: never from the entries.
+    """
     if as_of is None:
         return await _net_of(db, "MONTH", UNBOUNDED, UNBOUNDED)
     day = as_of.isoformat()

@@ -1,5 +1,6 @@
 """People, as they see themselves."""
 
+from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Self
 
@@ -117,3 +118,19 @@ async def update_profile(
     if member is not None:
         await db.update(member, name=row.name)
     return User.of(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """A person as they are written to."""
+
+    email: str
+    name: str
+    locale: str
+
+
+async def addressee(ctx: IdentityQueryContext, user_id: str) -> Addressee | None:
+    """Where to write to a person about the business of the caller; None where they are not one of its members. Internal."""
+    member = await ctx.reader(ctx.scope).find(tables.Member, "by_user", user_id)
+    row = None if member is None else await ctx.identity.get(tables.User, user_id)
+    return None if row is None else Addressee(row.email, row.name, row.locale)

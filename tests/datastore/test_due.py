@@ -1,11 +1,12 @@
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from datastore.database import Database
-from datastore.due import BATCH, DueBooking, due_bookings
-from datastore.schema import RecurringExpense
+from datastore.due import BATCH, DueBooking, DueSummary, due_bookings, due_summaries
+from datastore.schema import RecurringExpense, SummaryMail
 from datastore.scope import Scope, grant
 from tests.datastore.samples import MOMENT, stored
 
@@ -79,3 +80,32 @@ async def test_the_cost_is_that_of_accounts_and_of_what_is_due_not_of_all_that_r
     stats = explained["executionStats"]
     assert (stats["nReturned"], stats["totalDocsExamined"]) == (5, 5)
     assert stats["totalKeysExamined"] <= 3 * len(accounts)
+
+
+def summary(scope: Scope, due_at: datetime | None) -> SummaryMail:
+    """When the scope's business is to be told of its day."""
+    return SummaryMail(
+        id=SummaryMail.new_id(),
+        created_at=MOMENT,
+        updated_at=MOMENT,
+        account_id=scope.account_id,
+        due_at=due_at,
+        last_on=None,
+        user_id=scope.user_id,
+    )
+
+
+async def test_the_daily_summaries_that_are_due_are_told_of_and_no_others(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = [MOMENT, MOMENT - timedelta(days=1), MOMENT + timedelta(milliseconds=1), None]
+    await stored(database, *(summary(account(number), moment) for number, moment in enumerate(moments)))
+    read, sent = database.read, list[Any]()
+
+    async def note(command: Mapping[str, Any]) -> dict[str, Any]:
+        sent.append(dict(command))
+        return await read(command)
+
+    monkeypatch.setattr(database, "read", note)
+    told = [each async for each in due_summaries(database, MOMENT)]
+    assert told == [DueSummary("acc_00000", "usr_00000"), DueSummary("acc_00001", "usr_00001")]
+    explained = await database.command({"explain": sent.pop(), "verbosity": "executionStats"})
+    assert explained["executionStats"]["totalDocsExamined"] == 2

@@ -66,6 +66,11 @@ def test_an_empty_variable_is_an_unset_one(monkeypatch: pytest.MonkeyPatch) -> N
         ("ALLOWED_ORIGINS", "https://shop.example:99999"),
         ("ALLOWED_ORIGINS", "https://me@shop.example"),
         ("ALLOWED_ORIGINS", "shop.example"),
+        ("SMTP_TLS", "maybe"),
+        ("SMTP_PORT", "0"),
+        ("MAIL_FROM", "nobody"),
+        ("MAIL_FROM", "Shop <till@example.org>, Other <other@example.org>"),
+        ("MAIL_FROM", "Shop\nBcc: x@example.org <till@example.org>"),
     ],
 )
 def test_a_senseless_value_is_refused_in_one_line_that_names_the_variable(
@@ -89,6 +94,26 @@ def test_an_s3_endpoint_without_its_keys_is_refused_and_no_secret_is_shown(monke
     monkeypatch.setenv("TILLSTREAM_S3_ENDPOINT", "https://files.example")
     monkeypatch.setenv("TILLSTREAM_S3_SECRET_KEY", "very-private")
     with pytest.raises(SettingsError, match="TILLSTREAM_S3_ACCESS_KEY") as caught:
+        load_settings()
+    assert "very-private" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"SMTP_USER": "till"}, "SMTP_PASSWORD"),
+        ({"SMTP_PASSWORD": "very-private"}, "SMTP_USER"),
+        ({"ENV": "production", "SMTP_VERIFY": "false"}, "SMTP_VERIFY"),
+        ({"ENV": "production", "SMTP_TLS": "none", "SMTP_USER": "till", "SMTP_PASSWORD": "very-private"}, "SMTP_TLS"),
+        ({"ENV": "production", "MAIL_FROM": "Shop <till@localhost>"}, "MAIL_FROM"),
+    ],
+)
+def test_mail_that_could_be_read_on_its_way_or_answered_by_nobody_is_refused(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], named: str
+) -> None:
+    for name, value in {"SMTP_HOST": "mail.example", "MAIL_FROM": "till@shop.example", **changes}.items():
+        monkeypatch.setenv(f"TILLSTREAM_{name}", value)
+    with pytest.raises(SettingsError, match=f"TILLSTREAM_{named}") as caught:
         load_settings()
     assert "very-private" not in str(caught.value)
 

@@ -84,3 +84,22 @@ def test_what_is_kept_is_bounded(documents: Documents) -> None:
         documents.prepare(f"{{ n(x: {number}) }}", None)
     documents.prepare("{ n } #" + "x" * MAX_CACHED_TEXT, None)
     assert len(documents._kept) == MAX_DOCUMENTS
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ("{ " + " ".join(f"n{number}: n" for number in range(201)) + " }", "more than 200 aliases"),
+        ("{ n " + "@skip(if: true) " * 101 + "}", "more than 100 directives"),
+        ("{ ...f } fragment f on Query { " + " ".join(f"n{number}: n" for number in range(201)) + " }", "more than 200 aliases"),
+    ],
+)
+def test_a_document_that_repeats_itself_too_often_is_too_complex(documents: Documents, query: str, complaint: str) -> None:
+    code, message = refusal(documents, query)
+    assert code == "TOO_COMPLEX"
+    assert complaint in message
+
+
+def test_a_document_may_have_as_many_aliases_and_directives_as_people_write(documents: Documents) -> None:
+    assert documents.prepare("{ " + " ".join(f"n{number}: n" for number in range(200)) + " }", None).kind == "query"
+    assert documents.prepare("{ " + " ".join(f"n{number}: n @skip(if: true)" for number in range(100)) + " }", None).kind == "query"

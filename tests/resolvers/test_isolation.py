@@ -36,6 +36,7 @@ from datastore.database import Database
 from datastore.schema import TABLES_BY_NAME
 from tests.gql.api import PASSWORD, Api, Person
 from tests.resolvers.conftest import contents
+from tests.resolvers.key_ring import make_key
 from tests.resolvers.shop import adjust, make_category, make_product
 from tests.resolvers.spending import keep_books
 from tests.resolvers.till import line, refund, sell
@@ -82,6 +83,7 @@ async def other(api: Api) -> Person:
     sold = [await sell(api, person, line(product), customerName=f"{SECRET} 1", soldAt=VALUES["DateTime"]) for _ in range(2)]
     await refund(api, person, sold[1], reason=f"{SECRET} 1")
     await keep_books(api, person, f"{SECRET} 1", VALUES["Date"])
+    await make_key(api, person, name=f"{SECRET} 1")
     return person
 
 

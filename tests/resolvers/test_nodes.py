@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from tests.gql.api import Api, Person
+from tests.resolvers.key_ring import make_key
 from tests.resolvers.shop import make_category, make_product, problems
 from tests.resolvers.spending import keep_books
 from tests.resolvers.till import line, refund, sell
@@ -44,6 +45,7 @@ async def every_kind(api: Api, owner: Person) -> dict[str, str]:
         "Expense": money["expenses"],
         "RecurringExpense": money["recurringExpenses"],
         "Transaction": money["transactions"],
+        "ApiKey": (await make_key(api, owner))["apiKey"]["id"],
     }
 
 

@@ -12,6 +12,7 @@ SETTINGS = """
 {
   settings {
     businessName currency currencyFixed timeZone locale taxRate pricesIncludeTax lowStockThreshold receiptFooter dailySummaryEmail
+    lowStockEmail
   }
 }
 """
@@ -38,6 +39,7 @@ async def test_settings_change_by_what_is_sent(api: Api, owner: Person) -> None:
         "lowStockThreshold": 0,
         "receiptFooter": "",
         "dailySummaryEmail": False,
+        "lowStockEmail": False,
     }
 
 
@@ -48,6 +50,7 @@ async def test_what_sales_and_products_are_made_by_changes_by_what_is_sent(api: 
         "lowStockThreshold": 5,
         "receiptFooter": "Thank you.\nCome again!",
         "dailySummaryEmail": True,
+        "lowStockEmail": True,
     }
     before = await settings_of(api, owner)
     for name, value in values.items():
@@ -106,6 +109,7 @@ async def test_a_currency_that_changes_while_the_first_price_is_stored_never_dis
         ({"receiptFooter": "x" * 5001}, "input.receiptFooter"),
         ({"receiptFooter": "\0"}, "input.receiptFooter"),
         ({"dailySummaryEmail": 1}, "input.dailySummaryEmail"),
+        ({"lowStockEmail": "yes"}, "input.lowStockEmail"),
     ],
 )
 async def test_bad_settings_are_refused(api: Api, owner: Person, nothing_written: Unchanged, values: dict[str, Any], path: str) -> None:
