@@ -12,6 +12,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from datastore.database import MAJORITY, Database, Document
 from datastore.filling import fill, lacking
+from datastore.rate_limits import COLLECTION, prepare_rate_limits
 from datastore.schema import TABLES
 from datastore.tables import Index, Row
 from datastore.validators import INDEX_NAME, check_declarations, index_document, validator_of
@@ -71,7 +72,10 @@ async def migrate(database: Database, tables: tuple[type[Row], ...] = TABLES) ->
     problems = [problem for plan in plans if not plan.create for problem in await _problems(database, plan)]
     if problems:
         raise MigrationRefusedError(problems)
-    return Report(tuple([line for plan in plans for line in await _apply(database, plan)]))
+    lines = [line for plan in plans for line in await _apply(database, plan)]
+    if await prepare_rate_limits(database):
+        lines.append(f"{COLLECTION}: collection made, whose entries expire")
+    return Report(tuple(lines))
 
 
 async def _collections(database: Database) -> dict[str, Document]:

@@ -1,6 +1,7 @@
 """All settings of a process, read once from ``TILLSTREAM_*`` variables. Nothing else reads the environment."""
 
 import os
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -49,6 +50,9 @@ class Settings(BaseSettings):
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Browser origins beside our own, separated by commas, that may call the API and open sockets."
     )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Addresses or networks of proxies, separated by commas, whose word on the client's address is taken."
+    )
     introspection: bool = Field(default=True, description="Whether the schema may be asked for over the wire.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least severity that is logged."
@@ -79,9 +83,9 @@ class Settings(BaseSettings):
         description="Whom mail comes from: an address, or a name and an address as in `Shop <till@example.org>`.",
     )
 
-    @field_validator("allowed_origins", mode="before")
+    @field_validator("allowed_origins", "trusted_proxies", mode="before")
     @classmethod
-    def _origins_from_commas(cls, value: object) -> object:
+    def _from_commas(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
@@ -93,6 +97,16 @@ class Settings(BaseSettings):
             if not _is_origin(origin):
                 raise ValueError('each must be a scheme, a host and maybe a port, as in "https://shop.example", without a path')
         return origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _only_networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
+        for proxy in proxies:
+            try:
+                ip_network(proxy)
+            except ValueError:
+                raise ValueError('each must be an address or a network, as in "10.0.0.7, 172.16.0.0/12"') from None
+        return proxies
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -16,6 +16,7 @@ from datastore.changes import ChangeStream
 from datastore.cursors import Cursors
 from datastore.database import Database
 from datastore.errors import UnavailableError
+from datastore.rate_limits import Limiter
 from datastore.secrets import resolve_secrets
 from datastore.settings import Settings
 from gql.dev_mail import dev_mail_routes
@@ -58,6 +59,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
             cursors=Cursors(secrets.secret),
             passwords=passwords,
             tokens=AccessTokens(secrets.signing_key_pem, settings.access_token_seconds),
+            limiter=Limiter(database),
             outside=await stack.enter_async_context(open_outside(settings, secrets.secret)),
         )
 

@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from datastore.errors import InvalidInputError, RateLimitedError, TillstreamError, UnauthenticatedError
 from datastore.settings import Settings
+from gql.addresses import address_of
 from gql.bodies import params_of_body, params_of_query_string
 from gql.disconnection import ClientLeftError, while_connected
 from gql.errors import PARTIAL_SUCCESS, describe, describe_fault, encode_errors, http_status, refusal
@@ -140,7 +141,7 @@ class _Endpoint(Generic[OperationT]):
         except RequestRefused as refused:
             return _typed(_Answer(http_status(refused.errors, executed=False), encode_errors(refused.errors)), accepted)
         _check_kind(operation.kind, request.method, accepted)
-        caller = Caller(principal, request_id, key, request.headers.get("user-agent"))
+        caller = Caller(principal, request_id, key, request.headers.get("user-agent"), address_of(request.scope))
         if operation.kind == "subscription":
             return _Subscription(self._service.subscribe(operation, params, caller), _FRAMINGS[str(accepted.stream)])
         execution = self._service.execute(operation, params, caller)

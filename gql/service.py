@@ -125,7 +125,13 @@ class GraphQLService:
             self.engine.committed(version)
 
     async def _execute_once(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> tuple[Run, ExecutionResult]:
-        run = Run(self._services, caller.principal, idempotency_key=caller.idempotency_key, user_agent=caller.user_agent)
+        run = Run(
+            self._services,
+            caller.principal,
+            idempotency_key=caller.idempotency_key,
+            user_agent=caller.user_agent,
+            address=caller.address,
+        )
         return run, await self._run(operation, params.variables, run, root=None)
 
     def _cost(self, operation: PreparedOperation, params: GraphQLParams) -> int:

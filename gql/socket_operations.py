@@ -42,13 +42,14 @@ class _Running:
 class SocketOperations(Generic[OperationT]):
     """All operations of one socket. An operation's next payload is asked for only when the transport took its last frame."""
 
-    __slots__ = ("_limit", "_listened_to", "_running", "_service", "_socket", "_user_agent")
+    __slots__ = ("_address", "_limit", "_listened_to", "_running", "_service", "_socket", "_user_agent")
 
-    def __init__(self, socket: Socket, service: Service[OperationT], limit: int, user_agent: str | None) -> None:
+    def __init__(self, socket: Socket, service: Service[OperationT], limit: int, user_agent: str | None, address: str) -> None:
         self._socket = socket
         self._service = service
         self._limit = limit
         self._user_agent = user_agent
+        self._address = address
         # By id: those whose client wants to hear of them. One that was completed runs on here until its task has come to rest.
         self._listened_to: dict[str, _Running] = {}
         self._running: set[_Running] = set()
@@ -70,7 +71,7 @@ class SocketOperations(Generic[OperationT]):
         except RequestRefused as refused:
             await self._socket.send(error_frame(message.id, refused.errors))
             return
-        caller = Caller(principal, new_request_id(), user_agent=self._user_agent, just_authenticated=False)
+        caller = Caller(principal, new_request_id(), user_agent=self._user_agent, address=self._address, just_authenticated=False)
         self._launch(message.id, operation, params, caller)
 
     def complete(self, operation_id: str) -> None:

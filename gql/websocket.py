@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from datastore.errors import RateLimitedError, TillstreamError, UnavailableError
 from datastore.settings import Settings
+from gql.addresses import address_of
 from gql.bodies import ProtocolError, SocketMessage
 from gql.errors import describe_fault
 from gql.request_headers import new_request_id
@@ -70,6 +71,9 @@ def uvicorn_options(settings: Settings) -> dict[str, Any]:
         "ws_ping_interval": None,
         "ws_ping_timeout": None,
         "server_header": False,
+        # X-Forwarded-For and -Proto are what a stranger writes, unless they come from a proxy of ours.
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": list(settings.trusted_proxies),
     }
 
 
@@ -97,7 +101,7 @@ class _Endpoint(Generic[OperationT]):
             await socket.close(SUBPROTOCOL_NOT_ACCEPTABLE, "Subprotocol not acceptable")
             return
         await send({"type": "websocket.accept", "subprotocol": SUBPROTOCOL})
-        await _Conversation(socket, self._service, self._settings, self._heartbeat, headers).hold()
+        await _Conversation(socket, self._service, self._settings, self._heartbeat, headers, address_of(scope)).hold()
 
 
 class _Conversation(Generic[OperationT]):
@@ -105,13 +109,15 @@ class _Conversation(Generic[OperationT]):
 
     __slots__ = ("_deadline", "_handshake", "_heartbeat", "_init_seconds", "_operations", "_ping", "_service", "_socket", "_timer")
 
-    def __init__(self, socket: Socket, service: Service[OperationT], settings: Settings, heartbeat: _Heartbeat, handshake: Headers) -> None:
+    def __init__(
+        self, socket: Socket, service: Service[OperationT], settings: Settings, heartbeat: _Heartbeat, handshake: Headers, address: str
+    ) -> None:
         self._socket = socket
         self._service = service
         self._init_seconds = settings.connection_init_seconds
         self._heartbeat = heartbeat
         self._handshake = handshake
-        self._operations = SocketOperations(socket, service, settings.max_operations_per_socket, handshake.get("user-agent"))
+        self._operations = SocketOperations(socket, service, settings.max_operations_per_socket, handshake.get("user-agent"), address)
         self._deadline = asyncio.timeout(None)
         self._timer: asyncio.TimerHandle | None = None
         self._ping: asyncio.Task[None] | None = None

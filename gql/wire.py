@@ -28,13 +28,15 @@ class Caller:
     `just_authenticated` is False where that was some time ago, as on a socket: the service then makes sure that it still holds.
     `push` is how a transport that can lets the payloads of a subscription reach the client without waking a task, which takes longer than
     writing them where a thousand watch. A service pushes only while it is being asked for its next payload: then none that it gave before
-    is still on its way. A payload that was not sent it gives like any other.
+    is still on its way. A payload that was not sent it gives like any other. `address` is the client's (`gql.addresses`), empty where it is
+    not known.
     """
 
     principal: Any | None
     request_id: str
     idempotency_key: str | None = None
     user_agent: str | None = None
+    address: str = ""
     just_authenticated: bool = True
     push: Push | None = None
 

@@ -99,6 +99,8 @@ class MutationContext:
     scope: Scope
     db: Writer
     now: datetime
+    address: str = ""
+    """The network address that the caller's request came from; empty where nobody's request is carried out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +138,8 @@ class IdentityMutationContext:
     now: datetime
     services: Services
     user_agent: str
+    address: str = ""
+    """The network address that the caller's request came from; empty where nobody's request is carried out."""
 
     @property
     def scope(self) -> Scope:

@@ -49,12 +49,14 @@ class Run:
         floor: Version = BEGINNING,
         idempotency_key: str | None = None,
         user_agent: str | None = None,
+        address: str = "",
     ) -> None:
         self._services = services
         self._scope = scope
         self._now = services.clock()
         self._idempotency_key = idempotency_key
         self._user_agent = user_agent or ""
+        self._address = address
         self.committed: Version | None = None
         self.usage = Usage()
         self._read_from(floor)
@@ -108,7 +110,7 @@ class Run:
         services = self._services
 
         async def owned(db: Writer) -> Any:
-            return await body(MutationContext(scope=db.scope, db=db, now=self._now), db)
+            return await body(MutationContext(scope=db.scope, db=db, now=self._now, address=self._address), db)
 
         async def transact(transaction: Transaction) -> Any:
             if marking.kind is Kind.MUTATION:
@@ -140,4 +142,5 @@ class Run:
             now=self._now,
             services=self._services,
             user_agent=self._user_agent,
+            address=self._address,
         )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from datastore.cursors import Cursors
 from datastore.database import Database
+from datastore.rate_limits import Limiter
 from datastore.settings import Settings
 from datastore.turns import Turns
 from resolvers.outside import Outside
@@ -53,6 +54,7 @@ class Services:
     passwords: Passwords
     tokens: AccessTokens
     outside: Outside
+    limiter: Limiter
     clock: Callable[[], datetime] = utc_now
     monitor: Monitor = field(default_factory=Monitor)
     turns: Turns = field(default_factory=Turns)

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from datastore.database import Database
 from datastore.embedded import BlobServer, MongoServer, embedded_blobs, embedded_mongod
 from datastore.migrate import migrate
+from datastore.rate_limits import COLLECTION as RATE_LIMITS
 from datastore.schema import TABLES, Account, User
 from datastore.scope import Scope, grant
 from datastore.settings import Settings
@@ -132,10 +133,9 @@ async def live_server(service: GraphQLService, services: Services, settings: Set
 
 async def empty(database: Database) -> None:
     """Deletes every row of every table: rolling back is no option, for a change stream never sees what was not committed."""
-    one_of_each = [[{"$limit": 1}, {"$project": {"_id": {"$literal": table.spec.name}}}] for table in TABLES]
-    others = [
-        {"$unionWith": {"coll": table.spec.name, "pipeline": stages}} for table, stages in zip(TABLES[1:], one_of_each[1:], strict=True)
-    ]
-    reply = await database.command({"aggregate": TABLES[0].spec.name, "pipeline": [*one_of_each[0], *others], "cursor": {}})
+    names = [*(table.spec.name for table in TABLES), RATE_LIMITS]
+    one_of_each = [[{"$limit": 1}, {"$project": {"_id": {"$literal": name}}}] for name in names]
+    others = [{"$unionWith": {"coll": name, "pipeline": stages}} for name, stages in zip(names[1:], one_of_each[1:], strict=True)]
+    reply = await database.command({"aggregate": names[0], "pipeline": [*one_of_each[0], *others], "cursor": {}})
     filled = [found["_id"] for found in reply["cursor"]["firstBatch"]]
     await asyncio.gather(*(database.command({"delete": name, "deletes": [{"q": {}, "limit": 0}]}) for name in filled))
