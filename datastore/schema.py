@@ -1,5 +1,5 @@
 """All tables at a glance, with those of sales in `schema_sales.py` those of money in `schema_money.py`, that of
-mail in `schema_mail.py`.
+mail in `schema_mail.py`, and the trail of what was done in `schema_audit.py`.
 
 Each table is the model of its row. `tillstream migrate` derives the collections, their `$jsonSchema` validators and their indexes from
 this page. Money is int64 minor units of the row's own `currency`; a day is the account's own time zone's day, in a column `…_on` as ISO
@@ -13,6 +13,7 @@ from typing import ClassVar
 from pydantic import computed_field
 
 from datastore.folding import search_keys, sort_key
+from datastore.schema_audit import AuditEvent
 from datastore.schema_keys import ApiKey, ApiKeyHash
 from datastore.schema_mail import SummaryMail
 from datastore.schema_money import Breakdown, Expense, ExpenseCategory, Inventory, LedgerEntry, RecurringExpense, Summary
@@ -27,6 +28,7 @@ __all__ = [
     "Account",
     "ApiKey",
     "ApiKeyHash",
+    "AuditEvent",
     "Breakdown",
     "Counter",
     "Expense",
@@ -299,6 +301,7 @@ TABLES: tuple[type[Row], ...] = (
     Breakdown,
     Inventory,
     SummaryMail,
+    AuditEvent,
     Counter,
     IdempotencyKey,
 )

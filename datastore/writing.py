@@ -4,6 +4,7 @@ Both work inside one transaction and see its own writes. They keep no read set: 
 """
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TypeVar, cast
 
 from datastore.deleting import delete_listed, delete_row
@@ -25,12 +26,18 @@ Identity = TypeVar("Identity", bound=IdentityRow)
 
 
 class Writer:
-    """Reads and writes of one account's rows in a transaction."""
+    """Reads and writes of one account's rows in a transaction; `address` is where the caller's request came from, if that is known."""
 
-    def __init__(self, transaction: Transaction, scope: Scope) -> None:
+    def __init__(self, transaction: Transaction, scope: Scope, address: str = "") -> None:
         self.scope = scope
+        self.address = address
         self._transaction = transaction
         self._owner = scope.account_id
+
+    @property
+    def now(self) -> datetime:
+        """When the transaction began, UTC: what rows that it writes are dated by."""
+        return self._transaction.now
 
     @property
     def changed(self) -> bool:

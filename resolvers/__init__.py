@@ -5,6 +5,7 @@
 
 from resolvers import (
     api_keys,
+    audit_trail,
     auth,
     dashboard,
     engine,
@@ -28,6 +29,7 @@ MODULES = (
     users,
     settings,
     api_keys,
+    audit_trail,
     product_categories,
     products,
     sales,

@@ -14,6 +14,7 @@ from datastore.scope import Role
 from datastore.transactions import Transaction, run_transaction
 from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
+from resolvers.audit import record
 from resolvers.auth import KeyAccess
 from resolvers.connections import Connection
 from resolvers.functions import IdentityMutationContext, QueryContext, field, identity_mutation, query
@@ -147,6 +148,7 @@ async def create_api_key(
             scopes=row.scopes,
         )
     )
+    await record(db, "API_KEY_CREATED", subject=row.id, detail=f"{row.name}: {', '.join(row.scopes)}")
     return NewApiKey(key=key, api_key=ApiKey.of(row))
 
 
@@ -162,6 +164,7 @@ async def revoke_api_key(
     if known is None:
         return ApiKey.of(row)
     await ctx.identity.delete(known)
+    await record(db, "API_KEY_REVOKED", subject=row.id, detail=row.name)
     return ApiKey.of(await db.update(row, revoked_at=ctx.now))
 
 

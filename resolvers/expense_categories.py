@@ -9,6 +9,7 @@ from datastore import schema as tables
 from datastore.errors import ConflictError, InvalidInputError
 from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
+from resolvers.audit import delete_recorded
 from resolvers.connections import Connection
 from resolvers.days import Days, From, To
 from resolvers.functions import MutationContext, QueryContext, field, mutation, mutation_in_turn, query, shows
@@ -173,7 +174,7 @@ async def delete_expense_category(
     elif row.expense_count or recurring:
         held = f"{row.expense_count} expenses and {len(recurring)} recurring ones"
         raise ConflictError(f"{held} are in this category; say with moveExpensesTo where they go.")
-    await ctx.db.delete(row)
+    await delete_recorded(ctx.db, row, row.name)
     return ExpenseCategory.of(row)
 
 

@@ -11,6 +11,7 @@ from datastore.reading import Page, Reader
 from datastore.writing import Writer
 from resolvers import ledger
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
+from resolvers.audit import delete_recorded
 from resolvers.connections import Connection
 from resolvers.days import Days, From, To, a_year_after, check_day, day_of, start_of
 from resolvers.expense_categories import ExpenseCategory, count_expenses
@@ -177,7 +178,7 @@ async def delete_expense(ctx: MutationContext, id: ExpenseId) -> Expense:
     tallies = Tallies()
     tallies.expense(row, -1)
     await tallies.keep(ctx.db)
-    await ctx.db.delete(row)
+    await delete_recorded(ctx.db, row, row.vendor)
     return Expense.of(row)
 
 

@@ -9,6 +9,7 @@ from datastore import schema as tables
 from datastore.errors import ConflictError, InvalidInputError
 from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, Descending, First, id_of
+from resolvers.audit import delete_recorded
 from resolvers.connections import Connection
 from resolvers.functions import MutationContext, QueryContext, field, mutation, query
 from resolvers.nodes import Node, node_of, node_type
@@ -149,7 +150,7 @@ async def delete_product_category(
         row = await _move_products(ctx.db, row, await _existing(ctx.db, move_products_to, "moveProductsTo"))
     elif row.product_count:
         raise ConflictError(f"{row.product_count} products are in this category; say with moveProductsTo where they go.")
-    await ctx.db.delete(row)
+    await delete_recorded(ctx.db, row, row.name)
     return ProductCategory.of(row)
 
 

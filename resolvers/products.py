@@ -8,6 +8,7 @@ from datastore import schema as tables
 from datastore.errors import ConflictError, InvalidInputError
 from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, Descending, First, id_of
+from resolvers.audit import delete_recorded
 from resolvers.connections import Connection
 from resolvers.functions import MutationContext, QueryContext, field, mutation, mutation_in_turn, query, shows
 from resolvers.money import Money, Percentage, from_minor, from_ppm, to_minor, to_ppm
@@ -229,7 +230,7 @@ async def delete_product(ctx: MutationContext, id: ProductId) -> Product:
     if await ctx.db.scan(tables.SaleItem, "by_product", (row.id,), first=1):
         raise ConflictError(f"“{row.name}” was sold; archive it instead.")
     await count_products(ctx.db, row.category_id, -1)
-    await ctx.db.delete(row)
+    await delete_recorded(ctx.db, row, row.name)
     await keep_inventory(ctx, [row], [])
     return Product.of(row)
 

@@ -9,6 +9,7 @@ from datastore import schema as tables
 from datastore.errors import ConflictError, InvalidInputError
 from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
+from resolvers.audit import delete_recorded
 from resolvers.connections import Connection
 from resolvers.days import LATEST, a_year_after, check_day, day_of
 from resolvers.expense_categories import ExpenseCategory, count_expenses, existing_category
@@ -161,7 +162,7 @@ async def update_recurring_expense(
 async def delete_recurring_expense(ctx: MutationContext, id: RecurringId) -> RecurringExpense:
     """Deletes a recurring expense; expenses that it has booked stay."""
     row = await _existing(ctx.db, id, "id")
-    await ctx.db.delete(row)
+    await delete_recorded(ctx.db, row, row.vendor or row.note)
     return RecurringExpense.of(row)
 
 

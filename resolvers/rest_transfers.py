@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 
 from datastore.errors import InvalidInputError
 from datastore.tables import Row
+from resolvers.audit import record_export
 from resolvers.days import Days
 from resolvers.exports import all_products, all_sales, category_names, ledger_entries
 from resolvers.import_rows import lines_of, read_csv, read_json_lines
@@ -75,37 +76,37 @@ async def import_table(ctx: RouteContext, query: ImportQuery, upload: Upload) ->
 @route("GET", "/export/transactions.csv", "TRANSACTIONS_READ", media_types=(CSV,))
 async def export_transactions_csv(ctx: RouteContext, query: LedgerQuery) -> Download:
     """The ledger as CSV, the oldest first. Every entry that was there when the export began is in it once."""
-    return _csv("transactions", TRANSACTIONS, _entries(ctx, query), bom=query.bom)
+    return await _recorded(ctx, _csv("transactions", TRANSACTIONS, _entries(ctx, query), bom=query.bom))
 
 
 @route("GET", "/export/transactions.jsonl", "TRANSACTIONS_READ", media_types=(JSON_LINES,))
 async def export_transactions_jsonl(ctx: RouteContext, query: LedgerQuery) -> Download:
     """The ledger as JSON Lines, the oldest first. Every entry that was there when the export began is in it once."""
-    return _jsonl("transactions", TRANSACTIONS, _entries(ctx, query))
+    return await _recorded(ctx, _jsonl("transactions", TRANSACTIONS, _entries(ctx, query)))
 
 
 @route("GET", "/export/sales.csv", "SALES_READ", media_types=(CSV,))
 async def export_sales_csv(ctx: RouteContext, query: PeriodQuery) -> Download:
     """The sales as CSV, the oldest first, without their items. Every sale that was there when the export began is in it once."""
-    return _csv("sales", SALES, ctx.stream(all_sales, _days(query)), bom=query.bom)
+    return await _recorded(ctx, _csv("sales", SALES, ctx.stream(all_sales, _days(query)), bom=query.bom))
 
 
 @route("GET", "/export/sales.jsonl", "SALES_READ", media_types=(JSON_LINES,))
 async def export_sales_jsonl(ctx: RouteContext, query: PeriodQuery) -> Download:
     """The sales as JSON Lines, the oldest first, without their items. Every sale that was there when the export began is in it once."""
-    return _jsonl("sales", SALES, ctx.stream(all_sales, _days(query)))
+    return await _recorded(ctx, _jsonl("sales", SALES, ctx.stream(all_sales, _days(query))))
 
 
 @route("GET", "/export/products.csv", "PRODUCTS_READ", media_types=(CSV,))
 async def export_products_csv(ctx: RouteContext, query: ProductsExportQuery) -> Download:
     """The products as CSV, archived ones last: what an import takes."""
-    return _csv("products", await _products(ctx), ctx.stream(all_products), bom=query.bom)
+    return await _recorded(ctx, _csv("products", await _products(ctx), ctx.stream(all_products), bom=query.bom))
 
 
 @route("GET", "/export/products.jsonl", "PRODUCTS_READ", media_types=(JSON_LINES,))
 async def export_products_jsonl(ctx: RouteContext) -> Download:
     """The products as JSON Lines, archived ones last: what an import takes."""
-    return _jsonl("products", await _products(ctx), ctx.stream(all_products))
+    return await _recorded(ctx, _jsonl("products", await _products(ctx), ctx.stream(all_products)))
 
 
 async def _products(ctx: RouteContext) -> Columns[Any]:
@@ -121,6 +122,12 @@ def _entries(ctx: RouteContext, query: LedgerQuery) -> AsyncGenerator[tuple[Row,
 
 def _days(query: PeriodQuery) -> Days:
     return Days.between(query.from_, query.to)
+
+
+async def _recorded(ctx: RouteContext, download: Download) -> Download:
+    """The download, which the trail of the business has from now on."""
+    await ctx.mutate(record_export, what=download.name)
+    return download
 
 
 def _csv(name: str, columns: Columns[Any], batches: AsyncGenerator[Any, None], *, bom: bool) -> Download:

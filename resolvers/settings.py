@@ -9,6 +9,7 @@ from datastore import schema as tables
 from datastore.errors import ConflictError, NotFoundError
 from datastore.reading import Reader
 from datastore.writing import Writer
+from resolvers.audit import differences, record
 from resolvers.functions import MutationContext, QueryContext, mutation, query, shows
 from resolvers.money import CurrencyCode, Percentage, TaxRate, from_ppm, to_ppm
 from resolvers.nodes import Node, node_type
@@ -101,6 +102,8 @@ async def update_settings(
     # Safe against a first amount stored at the same time: that writes this row too, so one of the two transactions runs again.
     if row.currency_fixed and changes.get("currency", row.currency) != row.currency:
         raise ConflictError(f"The currency is fixed at {row.currency}: amounts are stored in it.")
+    if changed := differences(row, changes):
+        await record(ctx.db, "SETTINGS_CHANGED", subject=row.id, detail=changed)
     row = await ctx.db.update(row, **changes)
     if changes.keys() & {"daily_summary_email", "time_zone"}:
         await plan_summaries(ctx, row)

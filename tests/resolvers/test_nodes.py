@@ -46,6 +46,7 @@ async def every_kind(api: Api, owner: Person) -> dict[str, str]:
         "RecurringExpense": money["recurringExpenses"],
         "Transaction": money["transactions"],
         "ApiKey": (await make_key(api, owner))["apiKey"]["id"],
+        "AuditEvent": (await api.data("{ auditEvents { nodes { id } } }", caller=owner))["auditEvents"]["nodes"][0]["id"],
     }
 
 
