@@ -11,6 +11,7 @@ from resolvers import (
     engine,
     expense_categories,
     expenses,
+    folders,
     nodes,
     product_categories,
     products,
@@ -39,6 +40,7 @@ MODULES = (
     recurring_expenses,
     transactions,
     dashboard,
+    folders,
     engine,
 )
 

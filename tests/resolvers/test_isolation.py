@@ -36,6 +36,7 @@ from datastore.database import Database
 from datastore.schema import TABLES_BY_NAME
 from tests.gql.api import PASSWORD, Api, Person
 from tests.resolvers.conftest import contents
+from tests.resolvers.filing import make_folder
 from tests.resolvers.key_ring import make_key
 from tests.resolvers.shop import adjust, make_category, make_product
 from tests.resolvers.spending import keep_books
@@ -46,7 +47,7 @@ DEPTH = 4
 MOST_TOKENS = 4500
 """In a document, punctuation and all: a little less than the server takes."""
 
-KINDS = {"acc", "usr", "set", "prd", "pct", "stm", "ses", "mem", "sal", "sli", "rfd", "rfi", "ect", "exp", "rec", "txn"}
+KINDS = {"acc", "usr", "set", "prd", "pct", "stm", "ses", "mem", "sal", "sli", "rfd", "rfi", "ect", "exp", "rec", "txn", "fld"}
 """The prefixes of the ids that a business of the tests here has."""
 
 Fill = Callable[[str], str]
@@ -84,6 +85,7 @@ async def other(api: Api) -> Person:
     await refund(api, person, sold[1], reason=f"{SECRET} 1")
     await keep_books(api, person, f"{SECRET} 1", VALUES["Date"])
     await make_key(api, person, name=f"{SECRET} 1")
+    await make_folder(api, person, f"{SECRET} 1")
     return person
 
 

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from tests.gql.api import Api, Person
+from tests.resolvers.filing import make_folder
 from tests.resolvers.key_ring import make_key
 from tests.resolvers.shop import make_category, make_product, problems
 from tests.resolvers.spending import keep_books
@@ -47,6 +48,7 @@ async def every_kind(api: Api, owner: Person) -> dict[str, str]:
         "Transaction": money["transactions"],
         "ApiKey": (await make_key(api, owner))["apiKey"]["id"],
         "AuditEvent": (await api.data("{ auditEvents { nodes { id } } }", caller=owner))["auditEvents"]["nodes"][0]["id"],
+        "Folder": await make_folder(api, owner),
     }
 
 
