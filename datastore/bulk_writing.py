@@ -15,7 +15,7 @@ from datastore.errors import ConflictError
 from datastore.keys import KeyValue, encode_key
 from datastore.paging import UNBOUNDED, Scan, Unbounded, list_key, scan_of
 from datastore.reading import MAX_LISTED, owned_table
-from datastore.schema import TABLES, Counter
+from datastore.schema import TABLES, Counter, JobTicket
 from datastore.scope import Scope
 from datastore.tables import OwnedRow, Row, TallyRow
 from datastore.tallies import Sums
@@ -56,6 +56,7 @@ class BulkWriter(Writer):
         self._sums: dict[type[TallyRow], dict[tuple[KeyValue, ...], dict[str, int]]] = {}
         self._numbers: dict[str, tuple[int, int]] = {}
         """Of each series: the first and the last that were given."""
+        self._tickets: list[JobTicket] = []
         self.given = 0
         """How many rows, sums and numbers it has been given to write."""
 
@@ -64,11 +65,11 @@ class BulkWriter(Writer):
         """Forget what the block gave to write if it raises, as if it had never been."""
         touched = {table: dict(rows) for table, rows in self._touched.items()}
         sums = {table: {key: dict(row) for key, row in rows.items()} for table, rows in self._sums.items()}
-        numbers, given = dict(self._numbers), self.given
+        numbers, tickets, given = dict(self._numbers), list(self._tickets), self.given
         try:
             yield
         except BaseException:
-            self._touched, self._sums, self._numbers, self.given = touched, sums, numbers, given
+            self._touched, self._sums, self._numbers, self._tickets, self.given = touched, sums, numbers, tickets, given
             raise
 
     async def flush(self) -> None:
@@ -81,7 +82,9 @@ class BulkWriter(Writer):
             await super().update_all([(row.before, row.changes()) for row in rows if row.before is not None])
         for tally, sums in self._sums.items():
             await super().tally(tally, sums)
-        for kept in (self._touched, self._found, self._sums, self._numbers):
+        for ticket in self._tickets:
+            await super().put_ticket(ticket)
+        for kept in (self._touched, self._found, self._sums, self._numbers, self._tickets):
             kept.clear()
 
     async def get(self, table: type[Owned], id: str) -> Owned | None:
@@ -179,6 +182,15 @@ class BulkWriter(Writer):
         """As `Writer.guard`; what was written here is held anyway."""
         if row.id not in self._of(type(row)):
             await super().guard(row)
+
+    async def put_ticket(self, ticket: JobTicket) -> None:
+        """As `Writer.put_ticket`, checked when it is sent."""
+        self._tickets.append(ticket)
+        self.given += 1
+
+    async def drop_ticket(self, job: OwnedRow) -> None:
+        """Raises NotInBulkError: the ticket could be one that was kept."""
+        raise NotInBulkError(f"the ticket of {job.id} cannot be deleted in bulk")
 
     async def delete(self, row: OwnedRow) -> None:
         """Raises NotInBulkError: what was kept could refer to it."""

@@ -1,5 +1,5 @@
 """All tables at a glance, with those of sales in `schema_sales.py`, those of money in `schema_money.py`, that of mail in `schema_mail.py`,
-those of files in `schema_files.py`, and the trail of what was done in `schema_audit.py`.
+those of files in `schema_files.py`, those of durable work in `schema_jobs.py`, and the trail of what was done in `schema_audit.py`.
 
 Each table is the model of its row. `tillstream migrate` derives the collections, their `$jsonSchema` validators and their indexes from
 this page. Money is int64 minor units of the row's own `currency`; a day is the account's own time zone's day, in a column `…_on` as ISO
@@ -15,6 +15,7 @@ from pydantic import computed_field
 from datastore.folding import search_keys, sort_key
 from datastore.schema_audit import AuditEvent
 from datastore.schema_files import Folder
+from datastore.schema_jobs import Job, JobTicket
 from datastore.schema_keys import ApiKey, ApiKeyHash
 from datastore.schema_mail import SummaryMail
 from datastore.schema_money import Breakdown, Expense, ExpenseCategory, Inventory, LedgerEntry, RecurringExpense, Summary
@@ -37,6 +38,8 @@ __all__ = [
     "Folder",
     "IdempotencyKey",
     "Inventory",
+    "Job",
+    "JobTicket",
     "LedgerEntry",
     "Member",
     "Product",
@@ -305,6 +308,8 @@ TABLES: tuple[type[Row], ...] = (
     Folder,
     SummaryMail,
     AuditEvent,
+    Job,
+    JobTicket,
     Counter,
     IdempotencyKey,
 )

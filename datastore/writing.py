@@ -15,6 +15,7 @@ from datastore.paging import UNBOUNDED, Scan, Unbounded, check_first, scan_of
 from datastore.reading import MAX_LISTED, identity_table, owned_table, unique_scan
 from datastore.references import check_changeable, get_rows, guard_rows
 from datastore.rows import get_row, increment_row, insert_row, insert_rows, update_row, update_rows
+from datastore.schema_jobs import JobTicket
 from datastore.scope import Scope
 from datastore.tables import IdentityRow, OwnedRow, Row, TallyRow
 from datastore.tallies import Sums, next_number, tally_rows
@@ -146,6 +147,17 @@ class Writer:
         """
         self._check_changeable(row)
         await guard_rows(self._transaction, self._owner, type(row), [row.id])
+
+    async def put_ticket(self, ticket: JobTicket) -> None:
+        """Store the ticket of a job of the account's, by which a worker finds it (`datastore/jobs.py`)."""
+        if ticket.account_id != self._owner:
+            raise ValueError(f"the ticket {ticket.id} belongs to another account")
+        await insert_row(self._transaction, None, ticket)
+
+    async def drop_ticket(self, job: OwnedRow) -> None:
+        """Delete the ticket of a job of the account's, if it has one."""
+        self._check_own(job)
+        await delete_listed(self._transaction, None, JobTicket, "by_job", (job.id,))
 
     def _check_changeable(self, row: OwnedRow) -> None:
         check_changeable(type(row))

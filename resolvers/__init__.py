@@ -12,6 +12,7 @@ from resolvers import (
     expense_categories,
     expenses,
     folders,
+    jobs,
     nodes,
     product_categories,
     products,
@@ -41,6 +42,7 @@ MODULES = (
     transactions,
     dashboard,
     folders,
+    jobs,
     engine,
 )
 

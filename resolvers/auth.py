@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from datastore import schema as tables
 from datastore.errors import ConflictError, UnauthenticatedError
-from datastore.reading import IdentityReader, Snapshot
+from datastore.reading import IdentityReader, Reader, Snapshot
 from datastore.scope import Role, Scope, grant
 from datastore.transactions import Transaction, run_transaction
 from datastore.writing import IdentityWriter
@@ -203,6 +203,13 @@ def on_behalf_of(account_id: str, user_id: str) -> Scope:
     It has the least of rights: such work calls what it was set up to do, and nothing that a caller has chosen.
     """
     return grant(account_id, user_id, "STAFF")
+
+
+async def scope_at_work(services: Services, account_id: str, user_id: str) -> Scope | None:
+    """The scope of a job that a person scheduled, in the role that they have now; None where they are no longer a member. Internal."""
+    reader = Reader(Snapshot(services.database), on_behalf_of(account_id, user_id), services.cursors)
+    member = await reader.find(tables.Member, "by_user", user_id)
+    return None if member is None else grant(account_id, user_id, member.role)
 
 
 def _scope(row: tables.Session) -> Scope:

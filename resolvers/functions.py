@@ -9,18 +9,20 @@ Functions call each other as what they are: `await find_product(ctx, …)`. An u
 """
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import Enum
-from typing import Any, Protocol, TypeVar, cast, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, cast, get_type_hints, runtime_checkable
 
 import strawberry
 
+from datastore import schema as tables
 from datastore.errors import UnauthenticatedError
 from datastore.reading import IdentityReader, Reader
 from datastore.scope import Role, Scope
 from datastore.writing import IdentityWriter, Writer
+from resolvers.scheduling import ActionFunction, schedule_action
 from resolvers.services import Services
 from resolvers.usage import Sharing, Usage
 
@@ -102,6 +104,13 @@ class MutationContext:
     address: str = ""
     """The network address that the caller's request came from; empty where nobody's request is carried out."""
 
+    async def schedule(self, action: ActionFunction, arguments: Mapping[str, Any], at: datetime | None = None) -> tables.Job:
+        """Has an action carried out if this transaction commits: at a moment, or as soon as it can be.
+
+        `arguments` are those of the action, plain values that JSON holds. It runs with the rights that the caller then has.
+        """
+        return await schedule_action(self.db, action, arguments, self.now, at)
+
 
 @dataclass(frozen=True, slots=True)
 class IdentityQueryContext:
@@ -145,6 +154,10 @@ class IdentityMutationContext:
     def scope(self) -> Scope:
         """The caller; raises UnauthenticatedError where nobody is signed in."""
         return signed_in(self.caller)
+
+    async def schedule(self, scope: Scope, action: ActionFunction, arguments: Mapping[str, Any], at: datetime | None = None) -> tables.Job:
+        """As `MutationContext.schedule`, for the person and the account of a scope."""
+        return await schedule_action(self.writer(scope), action, arguments, self.now, at)
 
 
 @runtime_checkable
@@ -241,6 +254,23 @@ def marking_of(function: object) -> Marking | None:
     """The mark a decorator of this module left, or None."""
     marking = getattr(function, MARK, None)
     return marking if isinstance(marking, Marking) else None
+
+
+def marking_by_context(function: Callable[..., Any]) -> Marking:
+    """The mark of a function, or, where it has none because it is internal, what its context's type says of it. Mutations take turns."""
+    marking = marking_of(function)
+    if marking is not None:
+        return marking
+    context = next(iter(get_type_hints(function).values()))
+    return _INTERNAL[context]
+
+
+_INTERNAL: Final[dict[type, Marking]] = {
+    QueryContext: Marking(Kind.QUERY),
+    MutationContext: Marking(Kind.MUTATION, in_turn=True),
+    IdentityQueryContext: Marking(Kind.IDENTITY_QUERY),
+    IdentityMutationContext: Marking(Kind.IDENTITY_MUTATION),
+}
 
 
 def _mark(function: Function, marking: Marking) -> Function:

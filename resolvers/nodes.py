@@ -12,6 +12,7 @@ import strawberry
 from datastore.errors import InvalidInputError
 from datastore.ids import prefix_of
 from datastore.schema import TABLES_BY_PREFIX
+from datastore.scope import Scope
 from datastore.tables import IdentityRow, Row
 from resolvers.functions import IdentityQueryContext, identity_query
 
@@ -19,6 +20,8 @@ MOST_IDS = 100
 
 GraphQLType = TypeVar("GraphQLType", bound=type)
 _TYPES: dict[type[Row], Any] = {}
+_VISIBLE: dict[type[Row], Callable[[Scope, Any], bool]] = {}
+"""Of tables whose rows not every member of their account may see: whether somebody may."""
 
 
 @strawberry.interface(description="A stored row.")
@@ -30,10 +33,15 @@ class Node:
     updated_at: datetime = strawberry.field(description="When it was last changed.")
 
 
-def node_type(table: type[Row]) -> Callable[[GraphQLType], GraphQLType]:
-    """Registers a class as the GraphQL type of a table's rows, so that `node` finds them. The class has `of(row)`."""
+def node_type(table: type[Row], *, visible: Callable[[Scope, Any], bool] | None = None) -> Callable[[GraphQLType], GraphQLType]:
+    """Registers a class as the GraphQL type of a table's rows, so that `node` finds them. The class has `of(row)`.
+
+    `visible` tells whether somebody of the account may see a row; without it, all may see all.
+    """
 
     def register(graphql_type: GraphQLType) -> GraphQLType:
+        if visible is not None:
+            _VISIBLE[table] = visible
         _TYPES[table] = graphql_type
         return graphql_type
 
@@ -85,7 +93,9 @@ async def _load(ctx: IdentityQueryContext, ids: Sequence[str], paths: Sequence[s
 
     async def row(table: type[Row], id: str) -> Row | None:
         if not issubclass(table, IdentityRow):
-            return await db.node(id)
+            found = await db.node(id)
+            hidden = found is not None and table in _VISIBLE and not _VISIBLE[table](ctx.scope, found)
+            return None if hidden else found
         # Of the tables without an owner, a caller sees the row that is themself.
         return await ctx.identity.get(table, id) if id == ctx.scope.user_id else None
 

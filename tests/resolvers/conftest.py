@@ -12,6 +12,7 @@ from gql.app import open_services
 from resolvers.services import Services
 from tests.gql.api import Api, Person
 from tests.resolvers.broken_books import seeded
+from tests.resolvers.errands import Diary, new_diary
 
 Unchanged = Callable[[], AbstractAsyncContextManager[None]]
 
@@ -48,6 +49,12 @@ async def owner(api: Api) -> Person:
 async def stranger(api: Api) -> Person:
     """Somebody with another business."""
     return await api.sign_up(name="Mallory")
+
+
+@pytest.fixture
+def diary() -> Diary:
+    """What the errands of a test do."""
+    return new_diary()
 
 
 @pytest.fixture(scope="session")

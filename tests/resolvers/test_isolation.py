@@ -36,6 +36,7 @@ from datastore.database import Database
 from datastore.schema import TABLES_BY_NAME
 from tests.gql.api import PASSWORD, Api, Person
 from tests.resolvers.conftest import contents
+from tests.resolvers.errands import run_errand, schedule
 from tests.resolvers.filing import make_folder
 from tests.resolvers.key_ring import make_key
 from tests.resolvers.shop import adjust, make_category, make_product
@@ -86,6 +87,8 @@ async def other(api: Api) -> Person:
     await keep_books(api, person, f"{SECRET} 1", VALUES["Date"])
     await make_key(api, person, name=f"{SECRET} 1")
     await make_folder(api, person, f"{SECRET} 1")
+    await schedule(api, person, run_errand, {"what": SECRET})
+    await api.services.database.command({"update": "jobs", "updates": [{"q": {}, "u": {"$set": {"error": SECRET}}}]})
     return person
 
 

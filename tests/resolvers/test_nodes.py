@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from tests.gql.api import Api, Person
+from tests.resolvers.errands import run_errand, schedule
 from tests.resolvers.filing import make_folder
 from tests.resolvers.key_ring import make_key
 from tests.resolvers.shop import make_category, make_product, problems
@@ -49,6 +50,7 @@ async def every_kind(api: Api, owner: Person) -> dict[str, str]:
         "ApiKey": (await make_key(api, owner))["apiKey"]["id"],
         "AuditEvent": (await api.data("{ auditEvents { nodes { id } } }", caller=owner))["auditEvents"]["nodes"][0]["id"],
         "Folder": await make_folder(api, owner),
+        "Job": await schedule(api, owner, run_errand, {"what": "wait"}),
     }
 
 
