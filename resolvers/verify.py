@@ -2,7 +2,7 @@
 
 Stock equals its movements, sales equal their items and refunds, numbers have no gap, every sale, refund and expense has its ledger entries,
 counts and sums equal what they count and sum, what rows are found and ordered by is what they say, references lead to rows, amounts are in
-the currency of their account. Each group of accounts is read at one moment, while the shops trade on.
+the currency of their account, folders make a tree. Each group of accounts is read at one moment, while the shops trade on.
 """
 
 import time
@@ -18,6 +18,7 @@ from datastore.ids import check_id
 from datastore.tables import OwnedRow
 from resolvers.verify_columns import check_computed, computing_tables
 from resolvers.verify_entries import check_sources
+from resolvers.verify_folders import check_folders
 from resolvers.verify_references import check_references
 from resolvers.verify_rows import Books, Findings
 from resolvers.verify_sales import check_numbers
@@ -39,9 +40,10 @@ _READS: dict[type[OwnedRow], int] = {
     tables.LedgerEntry: 3,
     tables.Summary: 1,
     tables.Breakdown: 1,
+    tables.Folder: 1,
 }
 
-CHECKS = (check_stock, check_numbers, check_references, check_sources, check_summaries, check_computed)
+CHECKS = (check_stock, check_numbers, check_references, check_sources, check_summaries, check_folders, check_computed)
 
 
 @dataclass(frozen=True, slots=True)

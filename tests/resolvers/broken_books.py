@@ -18,6 +18,7 @@ from datastore.writing import Writer
 from resolvers.demo import enter_demo_shop, fill_demo_shop, trade_in_demo_shop
 from resolvers.expense_inputs import UpdateExpenseInput
 from resolvers.expenses import delete_expense, update_expense
+from resolvers.folders import CreateFolderInput, create_folder
 from resolvers.functions import MutationContext
 from resolvers.money import Money
 from resolvers.refunds import refund_sale, void_sale
@@ -78,6 +79,8 @@ async def seeded(services: Services, *, sales: int, email: str) -> None:
         await delete_expense(ctx, strawberry.ID(deleted.id))
         [by_hand] = await db.scan(tables.LedgerEntry, "by_kind", ("MANUAL",), first=1)
         await reverse_transaction(ctx, strawberry.ID(by_hand.id), "Mistyped")
+        papers = await create_folder(ctx, CreateFolderInput(name="Papers"))
+        await create_folder(ctx, CreateFolderInput(name="Invoices", parent_id=papers.id))
 
     await run_transaction(services.database, put_right)
 

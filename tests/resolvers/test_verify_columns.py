@@ -2,7 +2,7 @@
 
 import pytest
 
-from datastore.schema import Expense, ExpenseCategory, LedgerEntry, Product, ProductCategory, Sale
+from datastore.schema import Expense, ExpenseCategory, Folder, LedgerEntry, Product, ProductCategory, Sale
 from resolvers.services import Services
 from resolvers.verify_columns import computing_tables
 from tests.resolvers.broken_books import Break, assert_named
@@ -26,7 +26,7 @@ BREAKS = [
             {"name_key": "zzz"},
             f"^{table.spec.noun} {{id}}: name_key is zzz, but its other columns make {{name_key}}$",
         )
-        for table in (Product, ProductCategory, ExpenseCategory)
+        for table in (Product, ProductCategory, ExpenseCategory, Folder)
     ),
     Break(
         "a product that is low in stock and does not say so",
