@@ -40,6 +40,7 @@ class ChangedTable(Enum):
     EXPENSES = strawberry.enum_value("expenses", description="Expenses.")
     RECURRING_EXPENSES = strawberry.enum_value("recurring_expenses", description="Recurring expenses.")
     TRANSACTIONS = strawberry.enum_value("transactions", description="Transactions, the entries of the ledger.")
+    FOLDERS = strawberry.enum_value("folders", description="Folders.")
 
 
 @strawberry.enum(description="What became of a row.")

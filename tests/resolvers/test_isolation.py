@@ -6,7 +6,7 @@ answer.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -105,14 +105,22 @@ def selection(schema: GraphQLSchema, kind: GraphQLNamedType, depth: int) -> str:
         return ""
     parts = ["__typename", *filter(None, (selected(schema, name, field, depth) for name, field in kind.fields.items()))]
     if isinstance(kind, GraphQLInterfaceType):
-        for possible in schema.get_possible_types(kind):
+        possible_types = schema.get_possible_types(kind)
+        for possible in possible_types:
             fields = [
-                f"{possible.name}_{name}: {chosen}"
+                f"{possible.name}_{name}: {chosen}" if differs(name, possible_types) else chosen
                 for name, field in possible.fields.items()
                 if (chosen := selected(schema, name, field, depth))
             ]
             parts.append(f"... on {possible.name} {{ {' '.join(fields)} }}")
     return f"{{ {' '.join(parts)} }}"
+
+
+def differs(name: str, kinds: Sequence[GraphQLObjectType]) -> bool:
+    """Whether the fields of this name are of more than one type: then they cannot stand in one answer without an alias, of which a document
+    may have so many.
+    """
+    return len({str(kind.fields[name].type) for kind in kinds if name in kind.fields}) > 1
 
 
 def selected(schema: GraphQLSchema, name: str, field: GraphQLField, depth: int) -> str:
