@@ -21,9 +21,12 @@ MAX_KEY_BYTES: Final = 4096
 """Text in one index, so that a cursor stays short enough to be sent back (`MAX_CURSOR_CHARACTERS`)."""
 
 
+_SMALL: Final = 1 << 53
+
+
 def fields_of(row: Row) -> dict[str, Any]:
     """The fields of a row by name, computed ones left out."""
-    return {name: getattr(row, name) for name in type(row).model_fields}
+    return row.__dict__.copy()  # where Pydantic keeps them, and nothing else
 
 
 def validated(table: type[AnyRow], fields: Mapping[str, Any]) -> tuple[AnyRow, Document, int]:
@@ -31,7 +34,7 @@ def validated(table: type[AnyRow], fields: Mapping[str, Any]) -> tuple[AnyRow, D
 
     Raises InvalidInputError naming each wrong field.
     """
-    fields = {name: _storable(name, value) for name, value in fields.items()}
+    fields = {name: value if _is_plain(value) else _storable(name, value) for name, value in fields.items()}
     try:
         row = table.model_validate(fields)
     except ValidationError as error:
@@ -47,10 +50,16 @@ def validated(table: type[AnyRow], fields: Mapping[str, Any]) -> tuple[AnyRow, D
     return row, document, size
 
 
+def _is_plain(value: Any) -> bool:
+    """Whether MongoDB keeps a value as it is, for certain: most are such, and every row that is written comes by here."""
+    kind = type(value)
+    if kind is str:
+        return bool(value.isascii())
+    return value is None or kind is bool or (kind is int and -_SMALL < value < _SMALL)
+
+
 def _storable(column: str, value: Any) -> Any:
     """The value as MongoDB keeps it: times in UTC, in whole milliseconds."""
-    if value is None or (type(value) is str and value.isascii()):  # most are, and every row that is written comes by here
-        return value
     if not isinstance(value, datetime):
         check_storable(value, wire_name(column))
         return value

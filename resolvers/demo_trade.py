@@ -42,7 +42,9 @@ SIZES = ((1, 2, 3, 4, 5), (38, 30, 18, 9, 5))
 QUANTITIES = ((1, 2, 3, 4, 6), (80, 13, 4, 2, 1))
 METHODS = (("CARD", "CASH", "ONLINE", "BANK_TRANSFER", "OTHER"), (58, 34, 5, 2, 1))
 REASONS = ("Damaged", "Wrong size", "Changed their mind", "Past its date", "Bought twice")
-SALES_AT_ONCE = 500
+FEWEST_AT_ONCE, MOST_AT_ONCE = 500, 2_000
+"""Sales that are made together. The more, the less is written twice (a day's sums, a product's stock), and the longer nobody sees any."""
+
 LONGEST_REGRET = timedelta(days=12)
 """Between a sale and its refund."""
 
@@ -122,7 +124,7 @@ class Plan:
     @property
     def at_once(self) -> int:
         """How many sales are asked for together, counted from the first: in other parts they would be others."""
-        return SALES_AT_ONCE
+        return min(MOST_AT_ONCE, max(FEWEST_AT_ONCE, self.sales // 20))
 
     @property
     def days(self) -> int:

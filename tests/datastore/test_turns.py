@@ -1,11 +1,12 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
 from datastore.errors import UnavailableError
-from datastore.turns import Turns
+from datastore.turns import MOST_TOGETHER, Errand, Turns
 
 LIMIT_SECONDS = 10
 
@@ -25,7 +26,7 @@ async def in_line(turns: Turns, order: list[int], number: int, work: Callable[[]
             await work()
 
 
-async def begun(*tasks: asyncio.Task[None]) -> None:
+async def begun(*tasks: asyncio.Task[Any]) -> None:
     """Lets tasks run until each waits for something."""
     for _ in range(3 * len(tasks)):
         await asyncio.sleep(0)
@@ -105,4 +106,54 @@ async def test_who_waits_too_long_is_told_so_and_leaves_the_line() -> None:
     async with held(turns, "a"):
         with pytest.raises(UnavailableError, match="Try again"):
             await in_line(turns, [], 1)
+    assert len(turns) == 0
+
+
+async def carried_out(turns: Turns, parties: list[list[int]], number: int) -> int:
+    """Work that is done together with that of others; twice the number comes of it."""
+
+    async def carry_out(errands: Sequence[Errand[int, int]]) -> None:
+        parties.append([one.work for one in errands])
+        await asyncio.sleep(0)
+        for one in errands:
+            one.succeed(2 * one.work) if one.work >= 0 else one.fail(ValueError(one.work))
+
+    return await turns.together("a", number, carry_out)
+
+
+async def test_those_who_wait_are_carried_out_by_whoever_comes_first() -> None:
+    turns, parties = Turns(), list[list[int]]()
+    async with asyncio.timeout(LIMIT_SECONDS):
+        outcomes = await asyncio.gather(*(carried_out(turns, parties, number) for number in (1, 2, -3, 4)), return_exceptions=True)
+    assert parties == [[1], [2, -3, 4]]
+    assert [str(one) for one in outcomes] == ["2", "4", "-3", "8"]
+    assert len(turns) == 0
+
+
+async def test_a_party_has_an_end_and_passes_nobody_who_wants_a_turn_alone() -> None:
+    turns, parties, order = Turns(), list[list[int]](), list[int]()
+    async with held(turns, "a"):
+        together = [asyncio.create_task(carried_out(turns, parties, number)) for number in range(MOST_TOGETHER + 2)]
+        await begun(*together)
+        alone = asyncio.create_task(in_line(turns, order, 1))
+        await begun(alone)
+        last = asyncio.create_task(carried_out(turns, parties, 99))
+        await begun(last)
+    async with asyncio.timeout(LIMIT_SECONDS):
+        await asyncio.gather(*together, alone, last)
+    assert [len(party) for party in parties] == [MOST_TOGETHER, 2, 1]
+    assert order == [1]
+
+
+async def test_who_leaves_the_line_takes_the_errand_along() -> None:
+    turns, parties = Turns(), list[list[int]]()
+    async with held(turns, "a"):
+        waiting = [asyncio.create_task(carried_out(turns, parties, number)) for number in range(4)]
+        await begun(*waiting)
+        waiting[0].cancel()
+        waiting[2].cancel()
+        await asyncio.wait([waiting[0], waiting[2]])
+    async with asyncio.timeout(LIMIT_SECONDS):
+        assert [await waiting[1], await waiting[3]] == [2, 6]
+    assert parties == [[1, 3]]
     assert len(turns) == 0

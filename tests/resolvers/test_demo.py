@@ -72,7 +72,7 @@ class CutShortError(Exception):
 
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo_trade, "SALES_AT_ONCE", 40)
+    monkeypatch.setattr(demo_trade, "FEWEST_AT_ONCE", 40)
 
 
 async def trade(services: Services, email: str, sales: int, stop_at: int | None = None) -> int:

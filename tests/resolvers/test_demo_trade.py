@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from resolvers.demo_trade import CLOSED, LONGEST_REGRET, SALES_AT_ONCE, Customers, Plan, PlannedSale, months_before
+from resolvers.demo_trade import CLOSED, FEWEST_AT_ONCE, LONGEST_REGRET, Customers, Plan, PlannedSale, months_before
 
 CATEGORIES = ["Coffee", "Tea", "Bakery", "Lunch", "Books", "Vinyl"] * 10
 
@@ -34,7 +34,7 @@ def test_all_sales_are_made_in_order_within_the_days_of_the_plan(sales: int, fir
 @pytest.mark.parametrize("sales", [1, 3, 700, 5_000])
 def test_every_day_belongs_to_exactly_one_part(sales: int) -> None:
     one = plan(sales)
-    days = [day for begin in range(0, sales, SALES_AT_ONCE) for day in one.days_of(begin, min(begin + SALES_AT_ONCE, sales))]
+    days = [day for begin in range(0, sales, FEWEST_AT_ONCE) for day in one.days_of(begin, min(begin + FEWEST_AT_ONCE, sales))]
     assert days == [one.first_day + timedelta(days=number) for number in range(one.days)]
 
 
