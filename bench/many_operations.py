@@ -173,7 +173,9 @@ def _as_of(outcome: Outcome, ids: dict[str, str]) -> Outcome:
 
 async def originals(uri: str, database: str, account_id: str, user_id: str) -> tuple[list[Outcome], dict[str, Any]]:
     """What each document finds for an owner that has rows, and one of the rows."""
-    async with open_services(Settings(env="test", mongodb_uri=uri, mongodb_database=database)) as services:
+    async with open_services(
+        Settings(env="test", mongodb_uri=uri, mongodb_database=database, address_limits=0, max_cost_per_minute=10**12)
+    ) as services:
         service = GraphQLService(build_schema(), services)
         scope = grant(account_id, user_id, "OWNER")
         outcomes = []

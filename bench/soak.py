@@ -28,7 +28,7 @@ async def soak(seed: int, minutes: float) -> Report:
     """One soak on a fresh MongoDB. Raises BrokenPromiseError."""
     with tempfile.TemporaryDirectory(prefix="tillstream-soak-") as folder:
         async with embedded_mongod(Path(folder), parameters={"enableTestCommands": "1"}) as server:
-            settings = Settings(env="test", data_dir=Path(folder), mongodb_uri=server.uri)
+            settings = Settings(env="test", data_dir=Path(folder), mongodb_uri=server.uri, address_limits=0, max_cost_per_minute=10**12)
             async with open_services(settings) as services, AsyncMongoClient[dict[str, Any]](server.uri, tz_aware=True) as client:
                 await migrate(services.database)
                 async with open_service(services) as service:

@@ -48,7 +48,14 @@ class Stack:
 async def running_stack(*, max_live_per_user: int = 1_000) -> AsyncGenerator[Stack, None]:
     """Starts everything, and stops it."""
     with tempfile.TemporaryDirectory(prefix="tillstream-bench-") as folder:
-        wanted = Settings(env="test", data_dir=Path(folder), max_live_per_user=max_live_per_user)
+        wanted = Settings(
+            env="test",
+            data_dir=Path(folder),
+            max_live_per_user=max_live_per_user,
+            address_limits=0,
+            max_cost_per_minute=10**12,
+            max_key_requests_per_minute=10**9,
+        )
         async with servers(wanted) as settings:
             database = await Database.connect(settings.mongodb_uri or "", settings.mongodb_database)
             await migrate(database)

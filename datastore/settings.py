@@ -60,6 +60,18 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024, le=1 << 30, description="Largest request body and socket message, in bytes.")
     max_query_tokens: int = Field(default=5000, ge=100, le=1_000_000, description="Most lexical tokens in a GraphQL document.")
     max_query_cost: int = Field(default=50_000, ge=100, le=10_000_000, description="Most values that the result of one operation may have.")
+    max_cost_per_minute: int = Field(
+        default=1_000_000, ge=1000, le=10**15, description="Most values that one user may ask of one process in a minute."
+    )
+    max_anonymous_cost_per_minute: int = Field(
+        default=20_000, ge=1000, le=10**15, description="The same for all who are not signed in at one address."
+    )
+    max_key_requests_per_minute: int = Field(
+        default=600, ge=1, le=10**9, description="Most requests that one API key may make of one process in a minute."
+    )
+    address_limits: float = Field(
+        default=1, ge=0, le=1e9, allow_inf_nan=False, description="Factor of all limits by address; 0 switches them off."
+    )
     max_operations_per_socket: int = Field(default=100, ge=1, le=100_000, description="Most operations that one socket may have under way.")
     max_live_per_user: int = Field(default=1000, ge=1, le=1_000_000, description="Most operations that one user may watch in one process.")
     max_live_per_process: int = Field(default=200_000, ge=1, le=10_000_000, description="Most operations that are watched in one process.")

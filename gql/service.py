@@ -17,9 +17,12 @@ from graphql import execute as execute_document
 
 from datastore.database import SnapshotLostError
 from datastore.errors import TillstreamError, UnauthenticatedError, UnavailableError
+from datastore.rate_limits import Limit
 from datastore.reading import IdentityReader, Snapshot
 from datastore.scope import Scope
+from datastore.settings import Settings
 from datastore.versions import BEGINNING, Version, to_wire
+from gql.budgets import Budget
 from gql.change_events import Following, change_events, follows_changes
 from gql.cost import check_cost, evaluate
 from gql.documents import Documents, PreparedOperation
@@ -32,6 +35,7 @@ from gql.rights import Authorization
 from gql.subscribers import Frame
 from gql.wire import Caller, GraphQLParams, Payload, RequestRefused
 from resolvers.auth import authenticate, authorization_of_session
+from resolvers.limits import MINUTE, network_of
 from resolvers.runs import Run
 from resolvers.services import Services
 from resolvers.usage import Sharing
@@ -78,6 +82,8 @@ class GraphQLService:
         self._services = services
         self._documents = Documents(self._schema, services.settings)
         self.engine = engine
+        self._budget = Budget(Limit(services.settings.max_cost_per_minute, MINUTE))
+        self._anonymous_budget = _anonymous_budget(services.settings)
         self.feed = Feed(services.database)
         """What `changes` follows; it must be among the engine's listeners."""
 
@@ -103,7 +109,7 @@ class GraphQLService:
     async def execute(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> Payload:
         """Carries out a query or a mutation; every failure is an error inside the payload."""
         try:
-            cost = self._cost(operation, params)
+            cost = self._cost(operation, params, caller)
             if not caller.just_authenticated:
                 await self._confirm(caller.principal)
         except TillstreamError as error:
@@ -134,10 +140,17 @@ class GraphQLService:
         )
         return run, await self._run(operation, params.variables, run, root=None)
 
-    def _cost(self, operation: PreparedOperation, params: GraphQLParams) -> int:
-        """How many values the result may have. Raises TooComplexError where these are too many."""
+    def _cost(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> int:
+        """How many values the result may have, which the caller's budget must have left.
+
+        Raises TooComplexError where these are too many for one operation, RateLimitedError where they are for now.
+        """
         cost = evaluate(operation.cost, params.variables or {})
         check_cost(cost, self._services.settings.max_query_cost)
+        if caller.principal is not None:
+            self._budget.spend(caller.principal.user_id, cost)
+        elif caller.address and self._anonymous_budget is not None:
+            self._anonymous_budget.spend(network_of(caller.address), cost)
         return cost
 
     async def _confirm(self, scope: Scope | None) -> None:
@@ -156,7 +169,7 @@ class GraphQLService:
             msg = "this service was made without a live engine"
             raise RuntimeError(msg)
         try:
-            self._cost(operation, params)
+            self._cost(operation, params, caller)
             if follows_changes(operation.document):
                 async with aclosing(self._changes(self.engine, operation, params, caller)) as payloads:
                     async for payload in payloads:
@@ -219,6 +232,11 @@ class GraphQLService:
         if result.errors:
             response["errors"] = format_errors(result.errors, request_id)
         return response
+
+
+def _anonymous_budget(settings: Settings) -> Budget | None:
+    limit = Limit(settings.max_anonymous_cost_per_minute, MINUTE)
+    return Budget(limit.times(settings.address_limits)) if settings.address_limits > 0 else None
 
 
 class _LiveRoot:

@@ -27,6 +27,7 @@ from resolvers.functions import (
     signed_in,
 )
 from resolvers.idempotency import Replays
+from resolvers.limits import Asking, limited
 from resolvers.services import Services
 from resolvers.usage import Sharing, Usage
 
@@ -97,7 +98,9 @@ class Run:
                 return await function(context, **arguments)
             return await replays.carry_out(db, lambda: function(context, **arguments), self._now)
 
-        committed = await self._carried_out(marking, body)
+        asking = Asking(self._scope, self._address, arguments)
+        async with limited(self._services.limiter, self._services.settings.address_limits, function.__name__, asking):
+            committed = await self._carried_out(marking, body)
         if committed.version is not None:
             self.committed = committed.version
         if isinstance(committed.value, SignedIn):

@@ -5,11 +5,9 @@ Callers are a parameter: nobody (None), or as many people as `api.sign_up()` mak
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 from dataclasses import replace
 
 import pytest
-import uvicorn
 from pydantic import SecretStr
 
 from datastore.database import Database
@@ -21,12 +19,11 @@ from datastore.scope import Scope, grant
 from datastore.settings import Settings
 from gql.app import create_app, open_service, open_services
 from gql.service import GraphQLService
-from gql.serving import bind
-from gql.websocket import uvicorn_options
 from resolvers.passwords import Passwords
 from resolvers.services import Services
 from tests.commands import Commands
 from tests.gql.api import Api
+from tests.serving import serving_app
 
 LIMIT_SECONDS = 10
 DATABASE = "tillstream_test"
@@ -63,6 +60,11 @@ def settings(mongod: MongoServer, blob_server: BlobServer, tmp_path_factory: pyt
         s3_endpoint=blob_server.endpoint,
         s3_access_key=SecretStr(blob_server.access_key),
         s3_secret_key=SecretStr(blob_server.secret_key),
+        # One address and a few people do here what a town does elsewhere.
+        address_limits=1e6,
+        max_cost_per_minute=10**12,
+        max_anonymous_cost_per_minute=10**12,
+        max_key_requests_per_minute=10**9,
     )
 
 
@@ -116,19 +118,8 @@ def scope() -> Scope:
 @pytest.fixture
 async def live_server(service: GraphQLService, services: Services, settings: Settings) -> AsyncIterator[str]:
     """The base URL of the whole application on uvicorn."""
-    async with AsyncExitStack() as stack:
-        app = create_app(service, services)
-        server = uvicorn.Server(
-            uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=2, **uvicorn_options(settings))
-        )
-        listening = stack.enter_context(bind("127.0.0.1", 0))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        async with asyncio.timeout(LIMIT_SECONDS):
-            while not server.started:
-                await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        await serving
+    async with serving_app(create_app(service, services), settings) as url:
+        yield url
 
 
 async def empty(database: Database) -> None:

@@ -13,13 +13,16 @@ from starlette.routing import BaseRoute
 from starlette.routing import Route as PathRoute
 
 from datastore.errors import NotFoundError
+from datastore.rate_limits import Limit
 from datastore.versions import Version
+from gql.budgets import Budget
 from gql.request_headers import request_id_of
 from gql.rest.endpoint import Endpoint
 from gql.rest.openapi import PREFIX, encoded_description
 from gql.rest.problems import Problem, problem_response
 from resolvers import rest, rest_transfers
 from resolvers.api_keys import KeyUses
+from resolvers.limits import MINUTE
 from resolvers.routes import Route, route_of
 from resolvers.services import Services
 
@@ -34,7 +37,8 @@ def rest_routes(services: Services, committed: Callable[[Version], None]) -> lis
     for route in routes:
         by_path[route.path].append(route)
     uses = KeyUses(services)
-    paths = [PathRoute(PREFIX + path, Endpoint(services, together, uses, committed)) for path, together in by_path.items()]
+    budget = Budget(Limit(services.settings.max_key_requests_per_minute, MINUTE))
+    paths = [PathRoute(PREFIX + path, Endpoint(services, together, uses, budget, committed)) for path, together in by_path.items()]
     return [
         PathRoute(f"{PREFIX}/openapi.json", _description(encoded_description(routes)), methods=["GET"]),
         *paths,

@@ -1,5 +1,6 @@
 """One address of the REST API: authenticates, checks what was sent, carries out its routes, and answers."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -11,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from datastore.errors import InvalidInputError, TillstreamError
 from datastore.versions import Version
+from gql.budgets import Budget, Left
 from gql.disconnection import ClientLeftError, while_connected
 from gql.request_headers import idempotency_key_of, request_id_of
 from gql.rest.downloads import send_download, takes_gzip
@@ -28,9 +30,12 @@ _CREATED: Final = 201
 class Endpoint:
     """The routes of one path, by their methods. `committed` is told the version of each mutation."""
 
-    def __init__(self, services: Services, routes: Sequence[Route], uses: KeyUses, committed: Callable[[Version], None]) -> None:
+    def __init__(
+        self, services: Services, routes: Sequence[Route], uses: KeyUses, budget: Budget, committed: Callable[[Version], None]
+    ) -> None:
         self._services = services
         self._uses = uses
+        self._budget = budget
         self._committed = committed
         self._routes: dict[str, Route] = {route.method: route for route in routes}
         if "GET" in self._routes:
@@ -67,10 +72,11 @@ class Endpoint:
         key = key_of(request)
         access = await access_for(self._services, key, route)
         shown.append(access)
+        left = self._budget.spend(access.key_id, 1)
         arguments = await self._arguments(request, route)
         idempotency_key = idempotency_key_of(request.headers)
         ctx = RouteContext(self._services, key, access, idempotency_key=idempotency_key, committed=self._committed)
-        return await self._carry_out(route, route.function(ctx, **arguments), request, request_id, send)
+        return await self._carry_out(route, route.function(ctx, **arguments), request, self._headers(request_id, left), send)
 
     async def _arguments(self, request: Request, route: Route) -> dict[str, Any]:
         arguments: dict[str, Any] = {name: request.path_params[name] for name in route.places}
@@ -83,10 +89,9 @@ class Endpoint:
             arguments["upload"] = upload_of(request, route.media_types, MOST_BYTES)
         return arguments
 
-    async def _carry_out(self, route: Route, work: Any, request: Request, request_id: str, send: Send) -> Response | None:
+    async def _carry_out(self, route: Route, work: Any, request: Request, headers: dict[str, str], send: Send) -> Response | None:
         # What writes is finished although its client left: the server never stops it half-way.
         answer = await (work if route.method == "POST" else while_connected(work, request.receive))
-        headers = {"Cache-Control": "no-store", "X-Request-Id": request_id}
         if isinstance(answer, Download):
             compressed = takes_gzip(request.headers.get("accept-encoding", ""))
             await send_download(answer, headers, compressed=compressed, scope=request.scope, receive=request.receive, send=send)
@@ -96,6 +101,16 @@ class Endpoint:
             route.status,
             {**headers, **_links(request, route, answer), "Content-Type": "application/json"},
         )
+
+    def _headers(self, request_id: str, left: Left) -> dict[str, str]:
+        """What every answer has; of the key's limit as draft-ietf-httpapi-ratelimit-headers-10 has it."""
+        limit = self._budget.limit
+        return {
+            "Cache-Control": "no-store",
+            "X-Request-Id": request_id,
+            "RateLimit-Policy": f'"key";q={limit.count};w={limit.seconds:.0f}',
+            "RateLimit": f'"key";r={left.count};t={math.ceil(left.full_in)}',
+        }
 
 
 def _links(request: Request, route: Route, answer: BaseModel) -> dict[str, str]:

@@ -13,6 +13,8 @@ def origin(tmp_path_factory: pytest.TempPathFactory, blob_server: BlobServer) ->
     """Settings that name the S3 store, and no MongoDB yet."""
     return Settings(
         env="test",
+        address_limits=0,
+        max_cost_per_minute=10**12,
         data_dir=tmp_path_factory.mktemp("tillstream"),
         s3_endpoint=blob_server.endpoint,
         s3_access_key=SecretStr(blob_server.access_key),

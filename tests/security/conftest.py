@@ -1,0 +1,80 @@
+"""The whole application as strangers meet it: in production, with every limit as it is by default."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import pytest
+import strawberry
+
+from datastore.database import Database
+from datastore.rate_limits import Limiter
+from datastore.settings import Settings
+from gql.app import create_app
+from gql.schema import build_schema
+from gql.service import GraphQLService
+from resolvers.services import Services
+from tests.gql.api import PASSWORD, SIGN_UP, Person
+from tests.serving import serving_app
+
+ORIGIN = "https://shop.example"
+KEY_REQUESTS = 5
+
+
+@dataclass(frozen=True)
+class Site:
+    """A server, and a client of it at one address."""
+
+    url: str
+    client: httpx.AsyncClient
+    services: Services
+
+    async def post(self, document: str, variables: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
+        """The answer to an operation."""
+        named = {"Accept": "application/graphql-response+json", **headers}
+        return await self.client.post("/graphql", json={"query": document, "variables": variables}, headers=named)
+
+    async def codes(self, document: str, variables: dict[str, Any] | None = None, **headers: str) -> list[str]:
+        """The codes of the errors that an operation is answered with."""
+        answer: dict[str, Any] = (await self.post(document, variables, **headers)).json()
+        return [error["extensions"]["code"] for error in answer.get("errors", [])]
+
+    async def sign_up(self, email: str) -> Person:
+        """A new person."""
+        answer = await self.post(SIGN_UP, {"input": {"email": email, "password": PASSWORD, "name": "Ada Lovelace"}})
+        session = answer.json()["data"]["signUp"]
+        user = session["user"]
+        return Person(user["email"], session["accessToken"], session["refreshToken"], user["id"], user["account"]["id"])
+
+
+@pytest.fixture(scope="session")
+def schema() -> strawberry.Schema:
+    """The schema, built once."""
+    return build_schema()
+
+
+@pytest.fixture
+def production(settings: Settings) -> Settings:
+    """The settings that strangers meet."""
+    defaults = Settings()
+    limits = ("address_limits", "max_cost_per_minute", "max_anonymous_cost_per_minute")
+    changed = {name: getattr(defaults, name) for name in limits}
+    return settings.model_copy(
+        update={"env": "production", "allowed_origins": (ORIGIN,), "max_key_requests_per_minute": KEY_REQUESTS, **changed}
+    )
+
+
+@pytest.fixture
+async def site(database: Database, services: Services, production: Settings, schema: strawberry.Schema) -> AsyncIterator[Site]:
+    """A server in production, on an empty database."""
+    strict = replace(services, settings=production, limiter=Limiter(database))
+    app = create_app(GraphQLService(schema, strict), strict)
+    async with serving_app(app, production) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
+        yield Site(url, client, strict)
+
+
+@pytest.fixture
+async def ada(site: Site) -> Person:
+    """Somebody with a business."""
+    return await site.sign_up("ada@example.org")
