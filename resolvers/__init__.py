@@ -1,12 +1,14 @@
 """The business: one file a module, made of the kinds of function that `functions.py` defines.
 
-`MODULES` are those whose marked functions make up the schema; `SCALARS` are the API's own scalars.
+`MODULES` are those whose marked functions make up the schema; `SCALARS` are the API's own scalars. `WORK` are the modules of actions and
+crons that no other module imports: to name them here is to make what they mark known to workers.
 """
 
 from resolvers import (
     api_keys,
     audit_trail,
     auth,
+    bookings,
     dashboard,
     engine,
     expense_categories,
@@ -16,10 +18,13 @@ from resolvers import (
     nodes,
     product_categories,
     products,
+    receipts,
     recurring_expenses,
     refunds,
     sales,
     settings,
+    statements,
+    summary_mail,
     transactions,
     users,
 )
@@ -36,14 +41,18 @@ MODULES = (
     products,
     sales,
     refunds,
+    receipts,
     expense_categories,
     expenses,
     recurring_expenses,
     transactions,
+    statements,
     dashboard,
     folders,
     jobs,
     engine,
 )
 
-__all__ = ["MODULES", "SCALARS"]
+WORK = (bookings, summary_mail)
+
+__all__ = ["MODULES", "SCALARS", "WORK"]

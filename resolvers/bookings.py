@@ -1,4 +1,4 @@
-"""Books what recurring expenses have due, in all accounts: what a process does now and then by itself."""
+"""Books what recurring expenses have due, in all accounts."""
 
 import logging
 from collections.abc import Sequence
@@ -15,6 +15,7 @@ from datastore.errors import TillstreamError, UnavailableError
 from datastore.reading import Reader, Snapshot
 from datastore.scope import Scope
 from resolvers.auth import on_behalf_of
+from resolvers.crons import CronContext, cron
 from resolvers.days import day_of
 from resolvers.functions import Kind, Marking
 from resolvers.recurring_expenses import book_due
@@ -23,10 +24,19 @@ from resolvers.services import Services
 
 logger = logging.getLogger(__name__)
 
+EVERY_SECONDS: Final = 60
+"""How long after midnight, at most, a day's expenses are booked."""
+
 _FIRST_TO_HAVE_A_DAY: Final = timedelta(hours=14)
 """Days begin first in the zone UTC+14."""
 
 _IN_TURN: Final = Marking(Kind.MUTATION, in_turn=True)
+
+
+@cron(every=EVERY_SECONDS)
+async def book_recurring_expenses(ctx: CronContext) -> None:
+    """Books what is due of all businesses."""
+    await book_all_due(ctx.services)
 
 
 async def book_all_due(services: Services) -> int:

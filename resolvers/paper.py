@@ -134,9 +134,13 @@ class Paper(FPDF):
         try:
             return bytes(self.output())
         finally:
-            for font in self.fonts.values():
-                if isinstance(font, TTFFont):
-                    font.close()
+            self.close()
+
+    def close(self) -> None:
+        """Closes the files of its fonts. Nothing can be added after."""
+        for font in self.fonts.values():
+            if isinstance(font, TTFFont):
+                font.close()
 
 
 def money_on_paper(wording: Wording, minor: int) -> str:

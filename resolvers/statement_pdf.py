@@ -69,6 +69,10 @@ class StatementPdf:
         paper.sum_line(self._words.text("statement.closing"), self._money(self.closing_minor), strong=True)
         return paper.finished()
 
+    def close(self) -> None:
+        """Lets go of it, finished or not."""
+        self._paper.close()
+
     def _texts(self, entry: tables.LedgerEntry) -> list[str]:
         day, kind = self._words.day(date.fromisoformat(entry.occurred_on)), self._words.text(f"transaction_kind.{entry.kind}")
         return [day, kind, entry.description, self._money(entry.amount_minor), self._money(self.closing_minor)]

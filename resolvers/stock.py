@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datastore import schema as tables
 from datastore.errors import ConflictError, InvalidInputError
 from resolvers.functions import MutationContext
+from resolvers.low_stock import tell_of_low_stock
 from resolvers.money import MOST_MINOR
 from resolvers.scalars import MOST_QUANTITY
 
@@ -24,12 +25,14 @@ async def move_stock(ctx: MutationContext, moves: Sequence[Move]) -> dict[str, t
     """Changes the stock of products, and gives them as they are then, by id.
 
     Several moves of one product are one, with the reason of the first. Raises ConflictError, naming the product, where a tracked stock
-    would go below zero, or any beyond what can be counted.
+    would go below zero, or any beyond what can be counted. Owners who want to know are told what came down to its threshold.
     """
     joined = _joined(moves)
     products = await ctx.db.update_all([(move.product, {"stock": _stock_after(move)}) for move in joined])
     await ctx.db.insert_all([_movement(ctx, product, move.delta, move.reason) for product, move in zip(products, joined, strict=True)])
-    await keep_inventory(ctx, [move.product for move in joined], products)
+    before = [move.product for move in joined]
+    await keep_inventory(ctx, before, products)
+    await tell_of_low_stock(ctx, before, products)
     return {product.id: product for product in products}
 
 
