@@ -32,6 +32,8 @@ class Mutation:
 
     scope: Scope
     body: Callable[[Writer], Awaitable[Any]]
+    address: str = ""
+    """Where the caller's request came from, if that is known."""
 
 
 Member = Errand[Mutation, Committed[Any]]
@@ -86,7 +88,7 @@ async def _some(database: Database, members: Sequence[Member]) -> int:
 
 async def _alone(database: Database, member: Member) -> None:
     async def body(transaction: Transaction) -> Any:
-        return await member.work.body(Writer(transaction, member.work.scope))
+        return await member.work.body(Writer(transaction, member.work.scope, member.work.address))
 
     try:
         member.succeed(await run_transaction(database, body))
@@ -116,10 +118,10 @@ async def _try(db: BulkWriter, mutation: Mutation) -> tuple[Any, bool] | Excepti
 
     That a command failed ends the whole transaction, whatever is made of it here.
     """
-    db.scope, given = mutation.scope, db.given
+    given = db.given
     try:
         with db.savepoint():
-            value = await mutation.body(db)
+            value = await mutation.body(db.acting_as(mutation.scope, mutation.address))
     except NotInBulkError:
         return None
     except Exception as error:  # noqa: BLE001  # raised where the mutation came from

@@ -1,26 +1,30 @@
 """The reads of one run: one snapshot, one scope, one read set.
 
 A run that is live, a plain query and the re-run after a change all read through this. There is no read without an index, and on an owned
-table none without a scope: the account is the first key of every filter.
+table none without a scope: the account is the first key of every filter. What the scope's role may read, and which columns it is shown, is
+what the table declares (`datastore/rights.py`).
 """
 
 import asyncio
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Final, Generic, TypeVar, cast
+from typing import Final, Generic, Self, TypeVar, cast
 
 from datastore.batching import Batcher
 from datastore.cursors import Cursors
 from datastore.database import Database, Document, SnapshotLostError, timestamp_of, version_from
+from datastore.errors import ForbiddenError
 from datastore.ids import prefix_of
 from datastore.keys import KeyValue
 from datastore.legs import Leg
 from datastore.paging import UNBOUNDED, Scan, Unbounded, check_first, scan_of
 from datastore.rarest import READ_LIMIT_MS, check_all_examined, rarest_first
 from datastore.read_set import ReadSet
+from datastore.rights import CallerUse, View, view_of
 from datastore.schema import TABLES_BY_PREFIX
-from datastore.scope import Scope
+from datastore.scope import Role, Scope
 from datastore.tables import IdentityRow, OwnedRow, Row
 from datastore.versions import BEGINNING, Version
 
@@ -129,21 +133,39 @@ class Snapshot:
 
 
 class Reader:
-    """Reads of the tables that belong to accounts, as one scope may."""
+    """Reads of the tables that belong to accounts, as one scope may.
 
-    def __init__(self, snapshot: Snapshot, scope: Scope, cursors: Cursors, *, for_show: bool = False) -> None:
+    Every read of rows that the scope's role may not read raises ForbiddenError, before the database is asked. `use` is told where the role
+    mattered.
+    """
+
+    def __init__(self, snapshot: Snapshot, scope: Scope, cursors: Cursors, use: CallerUse | None = None) -> None:
         self.snapshot = snapshot
         self.scope = scope
         self._cursors = cursors
-        self._for_show = for_show
+        self._use = use
+        self._role: Role | None = scope.role
+        self._for_show = False
 
     @property
-    def shown(self) -> "Reader":
+    def shown(self) -> Self:
         """The same reads, of rows that go to the client and are not looked at on the way.
 
         What the client selects of them is then all that the result rests on, and a change of another column does not run it again.
         """
-        return Reader(self.snapshot, self.scope, self._cursors, for_show=True)
+        reader = copy.copy(self)
+        reader._for_show = True  # noqa: SLF001  a copy of itself
+        return reader
+
+    @property
+    def for_business(self) -> Self:
+        """The same reads of the same account, as the business itself: of everything, whatever the caller's role.
+
+        For work that the business does by itself; a test holds who may use it, and that none of it is shown to the caller.
+        """
+        reader = copy.copy(self)
+        reader._role = None  # noqa: SLF001  a copy of itself
+        return reader
 
     @property
     def read_set(self) -> ReadSet:
@@ -155,22 +177,32 @@ class Reader:
         """The version of the snapshot; None before the first read."""
         return self.snapshot.version
 
+    def require(self, table: type[Owned]) -> None:
+        """Raises ForbiddenError where the role may not go through the rows of a table: for what is made of them, part by part."""
+        self._noted(table).check("list")
+
     async def get(self, table: type[Owned], id: str) -> Owned | None:
-        """The account's row with this id."""
-        return await self.snapshot.get(self._noted(table), self.scope.account_id, id)
+        """The account's row with this id, if the caller may see it."""
+        view = self._noted(table)
+        row = await self.snapshot.get(table, self.scope.account_id, id)
+        return None if row is None else view.shows(row, self.scope.user_id)
 
     async def node(self, id: str) -> OwnedRow | None:
-        """The account's row with this id, of whatever table its prefix names."""
+        """The account's row with this id, of whatever table its prefix names, if the caller may see it."""
         table = TABLES_BY_PREFIX.get(prefix_of(id) or "")
         if table is None or not issubclass(table, OwnedRow):
             self.read_set.saw(id)
             return None
-        return await self.get(table, id)
+        try:
+            return await self.get(table, id)
+        except ForbiddenError:
+            return None
 
     async def find(self, table: type[Owned], index: str, *keys: KeyValue) -> Owned | None:
         """The account's one row with these keys in a unique index, all of them given; None where one is null."""
-        scan = unique_scan(self._noted(table), index, self.scope.account_id, keys)
-        return await _find(self.snapshot, table, scan)
+        view = self._noted(table)
+        row = await _find(self.snapshot, table, unique_scan(table, index, self.scope.account_id, keys))
+        return None if row is None else view.shows(row, self.scope.user_id)
 
     async def find_all(self, table: type[Owned], index: str, keys: Sequence[Sequence[KeyValue]]) -> list[Owned | None]:
         """For each of many keys what `find` gives, with few commands."""
@@ -196,15 +228,22 @@ class Reader:
         and for a cursor that is not of this very list.
         """
         check_first(first, MAX_FIRST)
-        noted = self._noted(table)
-        scan = scan_of(noted, index, self.scope.account_id, equals, also=also, descending=descending, low=low, high=high)
+        view = self._noted(table)
+        view.check_scan(index, tuple(equals), self.scope.user_id)
+        scan = scan_of(table, index, self.scope.account_id, equals, also=also, descending=descending, low=low, high=high)
         scan = behind(scan, after, self._cursors)
         documents = await self.snapshot.scan(scan, first + 1)
-        return page_of(scan, self.snapshot.rows(scan, table, documents), documents, first, self._cursors)
+        rows = self.snapshot.rows(scan, table, documents)
+        return page_of(scan, tuple(map(view.masked, rows)) if view.hidden else rows, documents, first, self._cursors)
 
-    def _noted(self, table: type[Owned]) -> type[Owned]:
+    def _noted(self, table: type[Owned]) -> View:
+        """How the caller sees a table, which the run rests on from now on. Raises ForbiddenError where they see nothing of it."""
         (self.read_set.shown if self._for_show else self.read_set.whole).add(table.spec.name)
-        return owned_table(table)
+        view = view_of(owned_table(table), self._role)
+        if self._use is not None:
+            view.tell(self._use)
+        view.check("read")
+        return view
 
 
 class IdentityReader:

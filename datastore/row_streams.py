@@ -14,6 +14,7 @@ from datastore.keys import KeyValue
 from datastore.legs import fetch
 from datastore.paging import UNBOUNDED, Scan, Unbounded, scan_of
 from datastore.reading import owned_table
+from datastore.rights import view_of
 from datastore.scope import Scope
 from datastore.tables import OwnedRow
 from datastore.versions import Version
@@ -39,15 +40,17 @@ async def stream_rows(
 ) -> AsyncGenerator[tuple[Owned, ...], None]:
     """The scope's rows whose first keys in an index are `equals`, in batches; on the next key in `[low, high)`.
 
-    Raises UnavailableError where the database is lost on the way.
+    Raises ForbiddenError where its role may not go through them, UnavailableError where the database is lost on the way.
     """
     snapshots = _Snapshots(database)
-    scan = scan_of(owned_table(table), index, scope.account_id, equals, low=low, high=high)
+    view = view_of(owned_table(table), scope.role)
+    view.check_scan(index, tuple(equals), scope.user_id)
+    scan = scan_of(table, index, scope.account_id, equals, low=low, high=high)
     while True:
         documents = await snapshots.read(scan)
         rows = tuple(map(table.from_document, documents))
         if rows:
-            yield rows
+            yield tuple(map(view.masked, rows)) if view.hidden else rows
         if len(rows) < BATCH:
             return
         scan = scan.behind(rows[-1])

@@ -13,6 +13,7 @@ from typing import ClassVar
 from pydantic import computed_field
 
 from datastore.folding import search_keys, sort_key
+from datastore.rights import EVERYONE, MANAGERS, NOBODY, OWNERS, Rights
 from datastore.schema_audit import AuditEvent
 from datastore.schema_files import Folder
 from datastore.schema_jobs import Job, JobTicket
@@ -89,7 +90,6 @@ class Session(IdentityRow):
             Index("by_refresh", ("refresh_hash",), unique=True),
             Index("by_previous_refresh", ("previous_refresh_hash",), unique=True),
             Index("by_user", ("user_id",)),
-            Index("by_expiry", ("expires_at",)),
         ),
     )
 
@@ -111,13 +111,25 @@ class Session(IdentityRow):
 class Account(OwnedRow):
     """A business. Its `account_id` is its own id, so that its owner scope is like any other row's."""
 
-    spec: ClassVar = TableSpec("accounts", "acc", "account", indexes=(Index("by_account", (), unique=True),))
+    spec: ClassVar = TableSpec(
+        "accounts",
+        "acc",
+        "account",
+        indexes=(Index("by_account", (), unique=True),),
+        rights=Rights(read=EVERYONE, insert=OWNERS, change=OWNERS, delete=OWNERS),
+    )
 
 
 class Member(OwnedRow):
     """A person's part in a business."""
 
-    spec: ClassVar = TableSpec("members", "mem", "member", indexes=(Index("by_user", ("user_id",), unique=True),))
+    spec: ClassVar = TableSpec(
+        "members",
+        "mem",
+        "member",
+        indexes=(Index("by_user", ("user_id",), unique=True),),
+        rights=Rights(read=EVERYONE, list=MANAGERS, insert=OWNERS, change=OWNERS, delete=OWNERS),
+    )
 
     user_id: str
     role: Role
@@ -128,7 +140,13 @@ class Member(OwnedRow):
 class Settings(OwnedRow):
     """What an account chose once for everything; one row an account."""
 
-    spec: ClassVar = TableSpec("settings", "set", "settings", indexes=(Index("by_account", (), unique=True),))
+    spec: ClassVar = TableSpec(
+        "settings",
+        "set",
+        "settings",
+        indexes=(Index("by_account", (), unique=True),),
+        rights=Rights(read=EVERYONE, insert=OWNERS, change=OWNERS, delete=OWNERS),
+    )
 
     business_name: str
     currency: str
@@ -168,6 +186,7 @@ class ProductCategory(OwnedRow):
         "pct",
         "product category",
         indexes=(Index("by_position", ("position",)), Index("by_name", ("name_key",), unique=True)),
+        rights=Rights(read=EVERYONE),
     )
 
     name: str
@@ -208,6 +227,7 @@ class Product(OwnedRow):
             Index("by_sku", ("sku",), unique=True),
         ),
         references=(Reference("category_id", "product_categories", OnDelete.RESTRICT),),
+        rights=Rights(read=EVERYONE, hidden={"STAFF": ("cost_minor",)}),
     )
 
     name: str
@@ -253,6 +273,7 @@ class StockMovement(OwnedRow):
         "stock movement",
         indexes=(Index("by_product", ("product_id", "created_at")),),
         references=(Reference("product_id", "products", OnDelete.CASCADE),),
+        rights=Rights(read=EVERYONE),
     )
 
     product_id: str
@@ -274,6 +295,7 @@ class IdempotencyKey(OwnedRow):
         "idempotency key",
         indexes=(Index("by_key", ("user_id", "key"), unique=True), Index("by_created", ("created_at",))),
         followed=False,
+        rights=Rights(read=EVERYONE, insert=EVERYONE, change=NOBODY, delete=EVERYONE),
     )
 
     user_id: str

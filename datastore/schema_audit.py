@@ -2,6 +2,7 @@
 
 from typing import ClassVar, Literal
 
+from datastore.rights import NOBODY, OWNERS, Rights
 from datastore.tables import Index, OwnedRow, TableSpec
 
 AuditKind = Literal[
@@ -49,6 +50,7 @@ class AuditEvent(OwnedRow):
         ),
         followed=False,
         append_only=True,
+        rights=Rights(read=OWNERS, insert=NOBODY, change=NOBODY, delete=NOBODY),
     )
 
     event: AuditKind

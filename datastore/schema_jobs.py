@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from datastore.rights import EVERYONE, Rights
 from datastore.tables import IdentityRow, Index, OwnedRow, Policy, TableSpec
 
 JobStatus = Literal["QUEUED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED"]
@@ -21,6 +22,7 @@ class Job(OwnedRow):
             Index("by_finished", ("finished_at",)),
         ),
         followed=False,
+        rights=Rights(read=EVERYONE, insert=EVERYONE, change=EVERYONE, own={"STAFF": "user_id"}),
     )
 
     kind: str

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
+from datastore.rights import NOBODY, OWNERS, Rights
 from datastore.tables import IdentityRow, Index, OwnedRow, Policy, TableSpec
 
 KeyRight = Literal["SALES_READ", "SALES_WRITE", "PRODUCTS_READ", "PRODUCTS_WRITE", "STOCK_WRITE", "TRANSACTIONS_READ"]
@@ -12,7 +13,12 @@ class ApiKey(OwnedRow):
     """A key by which a program of the business calls the REST API, as the business sees it."""
 
     spec: ClassVar = TableSpec(
-        "api_keys", "key", "API key", indexes=(Index("by_created", ("created_at",)), Index("by_revoked", ("revoked_at",))), followed=False
+        "api_keys",
+        "key",
+        "API key",
+        indexes=(Index("by_created", ("created_at",)), Index("by_revoked", ("revoked_at",))),
+        followed=False,
+        rights=Rights(read=OWNERS, insert=OWNERS, change=OWNERS, delete=NOBODY),
     )
 
     name: str

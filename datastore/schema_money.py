@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import computed_field
 
 from datastore.folding import search_keys, sort_key
+from datastore.rights import NOBODY, Rights
 from datastore.tables import Index, OnDelete, OwnedRow, Reference, TableSpec, TallyRow
 
 # --- expenses ---
@@ -19,6 +20,7 @@ class ExpenseCategory(OwnedRow):
         "ect",
         "expense category",
         indexes=(Index("by_position", ("position",)), Index("by_name", ("name_key",), unique=True)),
+        rights=Rights(),
     )
 
     name: str
@@ -46,6 +48,7 @@ class RecurringExpense(OwnedRow):
         "recurring expense",
         indexes=(Index("by_next", ("next_on", "created_at")), Index("by_category", ("category_id", "created_at"))),
         references=(Reference("category_id", "expense_categories", OnDelete.RESTRICT),),
+        rights=Rights(),
     )
 
     currency: str
@@ -81,6 +84,7 @@ class Expense(OwnedRow):
             Reference("category_id", "expense_categories", OnDelete.RESTRICT),
             Reference("recurring_id", "recurring_expenses", OnDelete.CLEAR),
         ),
+        rights=Rights(),
     )
 
     currency: str
@@ -121,6 +125,7 @@ class LedgerEntry(OwnedRow):
             Index("by_search", ("search_keys", "occurred_on", "occurred_at")),
         ),
         append_only=True,
+        rights=Rights(change=NOBODY, delete=NOBODY),
     )
 
     kind: Literal["SALE", "REFUND", "EXPENSE", "MANUAL"]
@@ -148,7 +153,12 @@ class Summary(TallyRow):
     """What came and went in one day or month; voided sales do not count. Kept by `resolvers/summaries.py` alone."""
 
     spec: ClassVar = TableSpec(
-        "summaries", "sum", "summary", indexes=(Index("by_key", ("grain", "starts_on"), unique=True),), followed=False
+        "summaries",
+        "sum",
+        "summary",
+        indexes=(Index("by_key", ("grain", "starts_on"), unique=True),),
+        followed=False,
+        rights=Rights(delete=NOBODY),
     )
 
     grain: Literal["DAY", "MONTH"]
@@ -181,6 +191,7 @@ class Breakdown(TallyRow):
             Index("by_part", ("kind", "grain", "key", "starts_on")),
         ),
         followed=False,
+        rights=Rights(delete=NOBODY),
     )
 
     kind: Literal["PRODUCT", "PAYMENT_METHOD", "HOUR", "EXPENSE_CATEGORY"]
@@ -197,7 +208,9 @@ class Breakdown(TallyRow):
 class Inventory(TallyRow):
     """What lies in the shelves at this moment; one row an account. Kept by `resolvers/stock.py` alone."""
 
-    spec: ClassVar = TableSpec("inventories", "inv", "inventory", indexes=(Index("by_key", (), unique=True),), followed=False)
+    spec: ClassVar = TableSpec(
+        "inventories", "inv", "inventory", indexes=(Index("by_key", (), unique=True),), followed=False, rights=Rights(delete=NOBODY)
+    )
 
     units: int
     """Pieces of all products whose stock is tracked and not below zero."""

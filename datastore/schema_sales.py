@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import computed_field
 
 from datastore.folding import search_keys
+from datastore.rights import EVERYONE, NOBODY, Rights
 from datastore.tables import Index, OnDelete, OwnedRow, Reference, TableSpec
 
 PaymentMethod = Literal["CASH", "CARD", "BANK_TRANSFER", "ONLINE", "OTHER"]
@@ -26,6 +27,7 @@ class Sale(OwnedRow):
             Index("by_status_method", ("status", "payment_method", "sold_on", "sold_at")),
             Index("by_search", ("search_keys", "sold_on", "sold_at")),
         ),
+        rights=Rights(read=EVERYONE, insert=EVERYONE, delete=NOBODY),
     )
 
     number: int
@@ -72,6 +74,7 @@ class SaleItem(OwnedRow):
         "sale item",
         indexes=(Index("by_sale", ("sale_id", "position")), Index("by_product", ("product_id", "created_at"))),
         references=(Reference("sale_id", "sales", OnDelete.RESTRICT), Reference("product_id", "products", OnDelete.RESTRICT)),
+        rights=Rights(read=EVERYONE, insert=EVERYONE, delete=NOBODY, hidden={"STAFF": ("unit_cost_minor",)}),
     )
 
     sale_id: str
@@ -109,6 +112,7 @@ class Refund(OwnedRow):
             Index("by_refunded", ("refunded_on", "refunded_at")),
         ),
         references=(Reference("sale_id", "sales", OnDelete.RESTRICT),),
+        rights=Rights(read=EVERYONE, delete=NOBODY),
     )
 
     number: int
@@ -134,6 +138,7 @@ class RefundItem(OwnedRow):
         "refund item",
         indexes=(Index("by_refund", ("refund_id", "position")), Index("by_item", ("sale_item_id", "created_at"))),
         references=(Reference("refund_id", "refunds", OnDelete.RESTRICT), Reference("sale_item_id", "sale_items", OnDelete.RESTRICT)),
+        rights=Rights(read=EVERYONE, delete=NOBODY),
     )
 
     refund_id: str

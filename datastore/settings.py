@@ -53,9 +53,7 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Addresses or networks of proxies, separated by commas, whose word on the client's address is taken."
     )
-    introspection: Literal["everybody", "signed-in", "nobody"] | None = Field(
-        default=None, description="Who may ask for the schema; everybody, but in production only who is signed in."
-    )
+    introspection: bool = Field(default=True, description="Whether the schema may be asked for over the wire.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least severity that is logged."
     )
@@ -66,7 +64,7 @@ class Settings(BaseSettings):
         default=1_000_000, ge=1000, le=10**15, description="Most values that one user may ask of one process in a minute."
     )
     max_anonymous_cost_per_minute: int = Field(
-        default=50_000, ge=1000, le=10**15, description="The same for all who are not signed in at one address."
+        default=20_000, ge=1000, le=10**15, description="The same for all who are not signed in at one address."
     )
     max_key_requests_per_minute: int = Field(
         default=600, ge=1, le=10**9, description="Most requests that one API key may make of one process in a minute."
@@ -79,10 +77,6 @@ class Settings(BaseSettings):
     max_live_per_process: int = Field(default=200_000, ge=1, le=10_000_000, description="Most operations that are watched in one process.")
     connection_init_seconds: float = Field(
         default=10, gt=0, le=600, allow_inf_nan=False, description="Seconds that a new socket has to introduce itself."
-    )
-
-    job_slots: int = Field(
-        default=8, ge=0, le=1000, description="Jobs that this process carries out at a time; 0 leaves them to `tillstream worker`."
     )
 
     smtp_host: str | None = Field(

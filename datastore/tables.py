@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Self, cast
 from pydantic import BaseModel, ConfigDict
 
 from datastore.ids import new_id
+from datastore.rights import Rights
 
 
 class Policy(Enum):
@@ -71,6 +72,8 @@ class TableSpec:
     """Whether the feed of changes (`datastore/feed.py`) tells an account of its rows; it never tells of rows without an owner."""
     append_only: bool = False
     """Whether rows stay as they were written: nothing updates or deletes one."""
+    rights: Rights = field(default_factory=Rights)
+    """What each role of the account may do with its rows."""
     by_name: Mapping[str, Index] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -25,7 +25,6 @@ from resolvers import (
     settings,
     statements,
     summary_mail,
-    sweeping,
     transactions,
     users,
 )
@@ -54,6 +53,6 @@ MODULES = (
     engine,
 )
 
-WORK = (bookings, summary_mail, sweeping)
+WORK = (bookings, summary_mail)
 
 __all__ = ["MODULES", "SCALARS", "WORK"]

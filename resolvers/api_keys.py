@@ -9,8 +9,7 @@ import strawberry
 from pydantic import AfterValidator, BaseModel, Field
 
 from datastore import schema as tables
-from datastore.errors import ConflictError, ForbiddenError, TillstreamError
-from datastore.scope import Role
+from datastore.errors import ConflictError, TillstreamError
 from datastore.transactions import Transaction, run_transaction
 from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
@@ -105,7 +104,6 @@ class CreateApiKeyInput(BaseModel):
 @query
 async def api_keys(ctx: QueryContext, first: First = DEFAULT_PAGE, after: After = None) -> Connection[ApiKey]:
     """The API keys of your business, the newest first, revoked ones included. For owners."""
-    _check_owner(ctx.role)
     page = await ctx.db.shown.page(tables.ApiKey, "by_created", (), first=first, after=after, descending=True)
     return Connection.of(page, ApiKey.of)
 
@@ -118,7 +116,6 @@ async def create_api_key(
 
     For owners. CONFLICT where there are 100 that are not revoked.
     """
-    _check_owner(ctx.scope.role)
     db = ctx.writer(ctx.scope)
     await _check_room(db)
     key = new_key()
@@ -157,7 +154,6 @@ async def revoke_api_key(
     ctx: IdentityMutationContext, id: Annotated[strawberry.ID, strawberry.argument(description="The id of an API key.")]
 ) -> ApiKey:
     """Revokes an API key: it is good for nothing from now on, for good. For owners."""
-    _check_owner(ctx.scope.role)
     db = ctx.writer(ctx.scope)
     row = await db.get_existing(tables.ApiKey, id_of(tables.ApiKey, id, "id"), "id")
     known = await ctx.identity.find(tables.ApiKeyHash, "by_key", row.id)
@@ -189,17 +185,12 @@ class KeyUses:
 
     async def _write(self, access: KeyAccess, now: datetime) -> None:
         async def note(transaction: Transaction) -> None:
-            db = Writer(transaction, access.scope)
+            db = Writer(transaction, access.scope).for_business
             row = await db.get(tables.ApiKey, access.key_id)
             if row is not None and (row.last_used_at is None or now - row.last_used_at >= USE_NOTED_EVERY):
                 await db.update(row, last_used_at=now)
 
         await run_transaction(self._services.database, note)
-
-
-def _check_owner(role: Role) -> None:
-    if role != "OWNER":
-        raise ForbiddenError("Only owners of the business deal with its API keys.")
 
 
 async def _check_room(db: Writer) -> None:

@@ -24,7 +24,7 @@ async def record(db: Writer, event: AuditKind, *, subject: str = "", detail: str
 
     `subject` is the id of the row that it is done to; of `detail` the first 1,000 characters are kept: no secrets.
     """
-    await db.insert(
+    await db.for_business.insert(
         tables.AuditEvent(
             id=tables.AuditEvent.new_id(),
             created_at=db.now,

@@ -13,10 +13,12 @@ from strawberry.utils.str_converters import to_camel_case
 
 from datastore.changes import Change as StoredChange
 from datastore.cursors import Cursors
-from datastore.errors import InvalidInputError
+from datastore.errors import ForbiddenError, InvalidInputError
 from datastore.feed import Operation, Position, cursor_of, operation_of, position_at
+from datastore.rights import may_follow
 from datastore.schema import TABLES_BY_NAME
-from datastore.scope import Scope
+from datastore.scope import Role, Scope
+from datastore.tables import OwnedRow
 from datastore.versions import to_wire
 from resolvers.functions import COLUMNS, QueryContext, field, signed_in
 from resolvers.nodes import Node, node_of, type_of
@@ -70,15 +72,15 @@ class Change:
     )
 
     @classmethod
-    def of(cls, change: StoredChange, operation: Operation, cursor: str) -> Self:
-        """The change as the API shows it."""
+    def of(cls, change: StoredChange, operation: Operation, cursor: str, role: Role) -> Self:
+        """The change as the API shows it to a role."""
         return cls(
             stored=change,
             cursor=cursor,
             table=ChangedTable(change.table),
             operation=ChangeOperation(operation),
             id=strawberry.ID(change.id),
-            changed_fields=_changed_fields(change.table, change.fields) if operation == "UPDATE" and change.fields is not None else None,
+            changed_fields=None if operation != "UPDATE" or change.fields is None else _changed_fields(change.table, change.fields, role),
             at=change.at,
             version=to_wire(change.time),
         )
@@ -102,7 +104,9 @@ class Followed(Protocol):
 
 async def changes(
     info: strawberry.Info,
-    tables: Annotated[list[ChangedTable] | None, strawberry.argument(description="The kinds of row to follow; all, if left out.")] = None,
+    tables: Annotated[
+        list[ChangedTable] | None, strawberry.argument(description="The kinds of row to follow; all that your role may list, if left out.")
+    ] = None,
     after: Annotated[
         str | None,
         strawberry.argument(
@@ -118,25 +122,36 @@ async def changes(
     """
     followed = cast("Followed", info.context)
     scope = signed_in(followed.scope)
-    wanted = _names(tables)
+    wanted = _names(tables, scope.role)
     position = None if after is None else position_at(followed.cursors, scope.account_id, after)
     async with aclosing(followed.follow(scope, position)) as stored:
         async for change in stored:
             operation = operation_of(change)
             if operation is not None and change.table in wanted:
-                yield Change.of(change, operation, cursor_of(followed.cursors, scope.account_id, change))
+                yield Change.of(change, operation, cursor_of(followed.cursors, scope.account_id, change), scope.role)
 
 
-def _names(tables: list[ChangedTable] | None) -> Collection[str]:
-    chosen = ChangedTable if tables is None else tables
-    names = {cast("str", table.value) for table in chosen}
-    if not names:
+def _names(tables: list[ChangedTable] | None, role: Role) -> Collection[str]:
+    """The names of the tables to follow: those that were asked for, or all whose rows the role may go through.
+
+    Raises ForbiddenError where it may not go through those of one that was asked for.
+    """
+    told = {table for table in ChangedTable if may_follow(_owned(table), role)}
+    chosen = told if tables is None else set(tables)
+    if not chosen:
         raise InvalidInputError.of("tables", "must name at least one, or be left out")
-    return names
+    if refused := chosen - told:
+        raise ForbiddenError(f"The role {role} is not told of changes of: {', '.join(sorted(table.name for table in refused))}.")
+    return {cast("str", table.value) for table in chosen}
 
 
-def _changed_fields(table: str, columns: frozenset[str]) -> list[str]:
-    return [name for name, made_of in _fields(table) if not columns.isdisjoint(made_of)]
+def _owned(table: ChangedTable) -> type[OwnedRow]:
+    return cast("type[OwnedRow]", TABLES_BY_NAME[cast("str", table.value)])
+
+
+def _changed_fields(table: str, columns: frozenset[str], role: Role) -> list[str]:
+    shown = columns.difference(TABLES_BY_NAME[table].spec.rights.hidden.get(role, ()))
+    return [name for name, made_of in _fields(table) if not shown.isdisjoint(made_of)]
 
 
 @cache

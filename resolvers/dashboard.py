@@ -210,6 +210,7 @@ async def dashboard(
 
     A preset follows the clock of the business: watched live, TODAY becomes the new day at midnight.
     """
+    ctx.db.require(tables.Summary)
     settings = await settings_row(ctx.db)
     period = _period(ctx, settings.time_zone, preset, from_, to)
     return Dashboard(

@@ -10,10 +10,10 @@ Functions call each other as what they are: `await find_product(ctx, …)`. An u
 
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import Enum
-from typing import Any, Final, Protocol, TypeVar, cast, get_type_hints, runtime_checkable
+from typing import Any, Final, Protocol, Self, TypeVar, cast, get_type_hints, runtime_checkable
 
 import strawberry
 
@@ -62,7 +62,7 @@ class QueryContext:
     """Reads of the caller's account, all on one snapshot.
 
     Whoever is asked for less of the caller can share more: `db` alone gives the whole account one execution of a live query, `role` one for
-    each role, `scope` one for each person.
+    each role, `scope` one for each person. Where the table of a read tells roles apart, `db` notes that by itself.
     """
 
     db: Reader
@@ -103,6 +103,11 @@ class MutationContext:
     now: datetime
     address: str = ""
     """The network address that the caller's request came from; empty where nobody's request is carried out."""
+
+    @property
+    def for_business(self) -> Self:
+        """The same mutation with a writer that does as the business itself (`Writer.for_business`), for the same person."""
+        return replace(self, db=self.db.for_business)
 
     async def schedule(self, action: ActionFunction, arguments: Mapping[str, Any], at: datetime | None = None) -> tables.Job:
         """Has an action carried out if this transaction commits: at a moment, or as soon as it can be.

@@ -50,7 +50,8 @@ class Replays:
         kept = result_type is bool or get_origin(result_type) is dict or hasattr(row_type, "of")
         if key is None or scope is None or not kept:
             return None
-        asked = json.dumps([function.__name__, arguments], default=_plain, sort_keys=True)
+        # The role is in it: who has another now is not given what they were shown in the one before.
+        asked = json.dumps([function.__name__, arguments, scope.role], default=_plain, sort_keys=True)
         return cls(scope, f"{key}/{response_key}", hashlib.sha256(asked.encode()).hexdigest(), row_type)
 
     async def carry_out(self, db: Writer, body: Callable[[], Awaitable[Any]], now: datetime) -> Any:

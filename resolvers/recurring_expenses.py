@@ -171,6 +171,7 @@ async def book_due(ctx: MutationContext, id: str) -> bool:
 
     Nothing where it has ended or is gone. Whoever books the same at the same time is run again and finds it done: both change its row.
     """
+    ctx = ctx.for_business
     row = await ctx.db.get(tables.RecurringExpense, id)
     if row is None:
         return False

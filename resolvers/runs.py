@@ -117,13 +117,13 @@ class Run:
 
         async def transact(transaction: Transaction) -> Any:
             if marking.kind is Kind.MUTATION:
-                return await owned(Writer(transaction, signed_in(self._scope)))
-            db = None if self._scope is None else Writer(transaction, self._scope)
+                return await owned(Writer(transaction, signed_in(self._scope), self._address))
+            db = None if self._scope is None else Writer(transaction, self._scope, self._address)
             return await body(self._identity_context(transaction), db)
 
         if marking.in_group:
             scope = signed_in(self._scope)
-            mutation = Mutation(scope, owned)
+            mutation = Mutation(scope, owned, self._address)
             return await services.turns.together(scope.account_id, mutation, partial(carry_out, services.database))
         async with services.turns.turn(signed_in(self._scope).account_id) if marking.in_turn else nullcontext():
             return await run_transaction(services.database, transact)
@@ -134,13 +134,13 @@ class Run:
         self._identity = IdentityReader(self._snapshot)
 
     def _reader_of(self, scope: Scope) -> Reader:
-        return Reader(self._snapshot, scope, self._services.cursors)
+        return Reader(self._snapshot, scope, self._services.cursors, self.usage)
 
     def _identity_context(self, transaction: Transaction) -> IdentityMutationContext:
         return IdentityMutationContext(
             caller=self._scope,
             identity=IdentityWriter(transaction),
-            writer=lambda scope: Writer(transaction, scope),
+            writer=lambda scope: Writer(transaction, scope, self._address),
             committed=IdentityReader(Snapshot(self._services.database)),
             now=self._now,
             services=self._services,

@@ -219,11 +219,13 @@ async def record_sale(
 
     CONFLICT names the product that is archived, or of which not as many are there.
     """
-    order = await _order_of(ctx.db, input, ctx.now)
-    number = await ctx.db.next_number(NUMBERS)
-    await move_stock(ctx, [Move(one.product, -one.line.quantity, f"Sale {number}") for one in order.items if one.product.track_stock])
+    ctx.db.require("insert", tables.Sale)
+    books = ctx.for_business  # who may record a sale may do no more than that: what it does to stock and books, the business does
+    order = await _order_of(books.db, input, ctx.now)
+    number = await books.db.next_number(NUMBERS)
+    await move_stock(books, [Move(one.product, -one.line.quantity, f"Sale {number}") for one in order.items if one.product.track_stock])
     row = await ctx.db.insert(sale_row(order, number=number, user_id=ctx.scope.user_id, now=ctx.now))
-    await _enter(ctx, row, await ctx.db.insert_all(item_rows(order, row)))
+    await _enter(books, row, await ctx.db.insert_all(item_rows(order, row)))
     return Sale.of(row)
 
 

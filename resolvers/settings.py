@@ -121,7 +121,7 @@ async def settings_row(db: Reader | Writer) -> tables.Settings:
 async def settings_for_amounts(db: Writer) -> tables.Settings:
     """The settings that an amount is stored by: their currency is fixed from then on."""
     row = await settings_row(db)
-    return row if row.currency_fixed else await db.update(row, currency_fixed=True)
+    return row if row.currency_fixed else await db.for_business.update(row, currency_fixed=True)
 
 
 async def currency_of_amounts(db: Writer) -> str:

@@ -47,6 +47,7 @@ async def send_daily_summaries(ctx: CronContext) -> None:
 
 async def schedule_summary(ctx: MutationContext) -> None:
     """Schedules the mail about yesterday, if it is due and that day was not told of, and moves on what is due next."""
+    ctx = ctx.for_business
     row = await ctx.db.find(tables.SummaryMail, "by_account")
     if row is None or row.due_at is None or row.due_at > ctx.now:
         return
@@ -74,7 +75,7 @@ async def send_daily_summary(ctx: ActionContext, *, user_id: str, day: str) -> N
 
 async def figures_of_day(ctx: QueryContext, day: date) -> Figures:
     """What came and went on a day."""
-    return Figures.of(await summaries_of(ctx.db, covering(Period(day, day))))
+    return Figures.of(await summaries_of(ctx.db.for_business, covering(Period(day, day))))
 
 
 @dataclass(frozen=True, slots=True)

@@ -204,6 +204,28 @@ def test_scopes_are_granted_by_authentication_alone() -> None:
     assert offenders([path for path in sources() if path != made], uses_of("_GRANT")) == []
 
 
+FOR_THE_BUSINESS = {
+    "api_keys.py": "notes when a key is used",
+    "audit.py": "writes the trail, which nobody else does",
+    "recurring_expenses.py": "books what was set up, when it is due",
+    "sales.py": "takes stock, gives numbers and keeps the books for who may record a sale",
+    "summary_mail.py": "tells the owners, whoever switched that on, whatever became of them",
+    "settings.py": "fixes the currency when the first amount is stored",
+}
+"""The modules that read and write whatever the caller's role is, and what for."""
+
+
+def test_only_a_few_named_modules_act_for_the_business_whoever_calls() -> None:
+    offered = {
+        Path("datastore/reading.py"),
+        Path("datastore/writing.py"),
+        Path("datastore/bulk_writing.py"),
+        Path("resolvers/functions.py"),
+    }
+    users = [path for path in sources() if path not in offered and any(uses_of("for_business")(tree(path)))]
+    assert users == [Path("resolvers") / name for name in sorted(FOR_THE_BUSINESS)]
+
+
 def test_every_error_about_a_value_names_the_argument_it_is_about() -> None:
     """In gql there are requests too that are wrong as a whole."""
     assert offenders([path for path in sources() if path.parts[0] != "gql"], named_nowhere) == []

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 from graphql import parse
 
-from datastore.scope import Role
 from gql.columns import columns_selected
 from gql.live_contracts import Outcome
 from gql.schema import build_schema
 from resolvers.nodes import tables_by_type
 from resolvers.usage import Sharing
 from tests.gql.api import Api, Person
+from tests.gql.colleagues import colleague
 
 CREATE = 'mutation ($n: String!) { createProduct(input: {name: $n, price: "1.00"}) { id } }'
 ADJUST = 'mutation ($id: ID!) { adjustStock(input: {productId: $id, delta: 1, reason: ""}) { id } }'
@@ -23,16 +23,6 @@ RENAME = "mutation ($id: ID!, $n: String!) { updateProduct(input: {id: $id, name
 NAMES = "subscription { live { products(first: 5) { nodes { id name } } } }"
 PERSONAL = "subscription { live { viewer { name } products(first: 5) { nodes { name } } } }"
 BY_ROLE = "subscription { live { products(first: 5) { nodes { name } } viewer { role } } }"
-
-
-async def colleague(api: Api, of: Person, role: Role = "OWNER") -> Person:
-    """Somebody else with a session in the same account."""
-    person = await api.sign_up()
-
-    session_id = api.services.tokens.verify(person.access_token, api.services.clock()).session_id
-    moved = {"q": {"_id": session_id}, "u": {"$set": {"account_id": of.account_id, "role": role}}}
-    await api.services.database.command({"update": "sessions", "updates": [moved]})
-    return replace(person, account_id=of.account_id)
 
 
 def stocks(result: dict[str, Any]) -> list[int]:

@@ -53,8 +53,7 @@ class TinyService:
         self._news = 0
         self._changed = asyncio.Condition()
 
-    def prepare(self, params: GraphQLParams, caller: Caller) -> TinyOperation:
-        del caller
+    def prepare(self, params: GraphQLParams) -> TinyOperation:
         try:
             document = parse(params.query)
         except GraphQLError as error:
