@@ -53,7 +53,9 @@ class Settings(BaseSettings):
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Addresses or networks of proxies, separated by commas, whose word on the client's address is taken."
     )
-    introspection: bool = Field(default=True, description="Whether the schema may be asked for over the wire.")
+    introspection: Literal["everybody", "signed-in", "nobody"] | None = Field(
+        default=None, description="Who may ask for the schema; everybody, but in production only who is signed in."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least severity that is logged."
     )
@@ -64,7 +66,7 @@ class Settings(BaseSettings):
         default=1_000_000, ge=1000, le=10**15, description="Most values that one user may ask of one process in a minute."
     )
     max_anonymous_cost_per_minute: int = Field(
-        default=20_000, ge=1000, le=10**15, description="The same for all who are not signed in at one address."
+        default=50_000, ge=1000, le=10**15, description="The same for all who are not signed in at one address."
     )
     max_key_requests_per_minute: int = Field(
         default=600, ge=1, le=10**9, description="Most requests that one API key may make of one process in a minute."

@@ -35,7 +35,8 @@ CHANGES: Final = "changes"
 class Following:
     """The context value of one such subscription (`resolvers.changes.Followed`)."""
 
-    def __init__(self, engine: LiveEngine[Any], feed: Feed, cursors: Cursors, scope: Scope | None) -> None:
+    def __init__(self, engine: LiveEngine[Any], feed: Feed, cursors: Cursors, scope: Scope | None, *, hide_suggestions: bool) -> None:
+        self.hide_suggestions = hide_suggestions
         self._engine = engine
         self._feed = feed
         self.cursors = cursors
@@ -66,7 +67,12 @@ async def change_events(
 ) -> AsyncGenerator[Change, None]:
     """The changes that a subscription asks for. Raises RequestRefused for arguments that can't be, and errors that end the following."""
     executor = Executor.build(
-        schema, operation.document, context_value=following, raw_variable_values=variables, operation_name=operation.name
+        schema,
+        operation.document,
+        context_value=following,
+        raw_variable_values=variables,
+        operation_name=operation.name,
+        hide_suggestions=following.hide_suggestions,
     )
     if isinstance(executor, list):
         raise RequestRefused(format_errors(executor, request_id))

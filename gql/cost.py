@@ -10,6 +10,7 @@ measure, once, and an execution only the few terms that are open.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 from graphql import (
@@ -19,6 +20,7 @@ from graphql import (
     FragmentSpreadNode,
     GraphQLArgument,
     GraphQLField,
+    GraphQLInputObjectType,
     GraphQLInterfaceType,
     GraphQLList,
     GraphQLNonNull,
@@ -29,10 +31,13 @@ from graphql import (
     IntValueNode,
     ListValueNode,
     OperationDefinitionNode,
+    SchemaMetaFieldDef,
     SelectionNode,
     SelectionSetNode,
+    TypeMetaFieldDef,
     VariableNode,
     get_named_type,
+    is_introspection_type,
     value_from_ast_untyped,
 )
 
@@ -43,6 +48,10 @@ ASSUMED_ITEMS: Final = 10
 MUTATION_COST: Final = 10
 MOST_ITEMS: Final = 1000
 """More than any list gives: what an argument beyond counts as, before it is refused."""
+
+INTROSPECTION: Final = {"__schema": SchemaMetaFieldDef, "__type": TypeMetaFieldDef}
+CHEAP: Final = 10
+"""So many values of introspection, which reads nothing, cost one."""
 
 _SLICING: Final = ("first", "ids")
 
@@ -146,16 +155,24 @@ class _Measuring:
         raise TypeError(f"{type(node).__name__} is no selection")
 
     def _field(self, parent: object, node: FieldNode) -> _Selected:
+        if node.name.value in INTROSPECTION and node.selection_set is not None:
+            inside = self.selections(get_named_type(INTROSPECTION[node.name.value].type), node.selection_set)
+            return _Selected(Cost(1 + inside.once.values // CHEAP), Cost())
         declared = parent.fields.get(node.name.value) if isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) else None
-        if declared is None or node.selection_set is None:  # a leaf, or introspection, which has a rule of its own
+        if declared is None or node.selection_set is None:  # a leaf
             return _Selected(Cost(1), Cost())
         inside = self.selections(get_named_type(declared.type), node.selection_set)
-        size = self._size(declared, node)
+        size = self._size_in_schema(node) if _is_of_schema(parent) else self._size(declared, node)
         if not _is_list(declared.type):
             return _Selected(_sum([Cost(1), inside.once, inside.each.times(size or Size(ASSUMED_ITEMS))]), Cost())
         item = _sum([Cost(1), inside.once, inside.each.times(Size(ASSUMED_ITEMS))])
         # The items of a list without an argument of its own are those of the connection around it, where there is one.
         return _Selected(Cost(1), item) if size is None else _Selected(_sum([Cost(1), item.times(size)]), Cost())
+
+    def _size_in_schema(self, node: FieldNode) -> Size:
+        """How many things of a kind the schema has, or one of its types has on average."""
+        types = len(self._schema.type_map)
+        return Size(types if node.name.value == "types" else max(1, _members(self._schema, node.name.value) // types))
 
     def _size(self, declared: GraphQLField, node: FieldNode) -> Size | None:
         """What the field's arguments say of its length; None where it has none that do."""
@@ -170,6 +187,21 @@ class _Measuring:
         if isinstance(value, IntValueNode):
             return Size(_items(int(value.value), by_default))
         return Size(_items(len(value.values), by_default)) if isinstance(value, ListValueNode) else Size(by_default)
+
+
+@cache
+def _members(schema: GraphQLSchema, kind: str) -> int:
+    """How many of what an introspection field lists all types have together, rounded up to the next one for each."""
+    found = 0
+    for named in schema.type_map.values():
+        fields = getattr(named, "fields", {})
+        if kind == "args":
+            found += sum(len(getattr(field, "args", ())) for field in fields.values()) // max(1, len(fields))
+        elif kind in {"fields", "inputFields"}:
+            found += len(fields) if isinstance(named, GraphQLInputObjectType) == (kind == "inputFields") else 0
+        else:
+            found += len(getattr(named, "values", ()))
+    return found + len(schema.type_map) - 1
 
 
 def _sum(parts: list[Cost]) -> Cost:
@@ -191,6 +223,10 @@ def _items(value: object, otherwise: int) -> int:
     if isinstance(value, list):
         value = len(value)
     return min(max(value, 0), MOST_ITEMS) if isinstance(value, int) and not isinstance(value, bool) else otherwise
+
+
+def _is_of_schema(parent: object) -> bool:
+    return isinstance(parent, GraphQLObjectType) and is_introspection_type(parent)
 
 
 def _is_list(kind: GraphQLOutputType) -> bool:

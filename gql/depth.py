@@ -4,6 +4,8 @@ Each fragment is measured once, however often it is spread: a document of 1.5 kB
 levels would else be expanded a billion times.
 """
 
+from collections.abc import Iterator
+
 from graphql import (
     DirectiveNode,
     DocumentNode,
@@ -11,6 +13,7 @@ from graphql import (
     FragmentDefinitionNode,
     FragmentSpreadNode,
     GraphQLError,
+    InlineFragmentNode,
     OperationDefinitionNode,
     SelectionSetNode,
     Visitor,
@@ -26,26 +29,52 @@ MAX_ALIASES = 200
 """In a document. What an alias repeats costs what it costs (`gql/cost.py`); this is for what costs nothing but validation."""
 MAX_DIRECTIVES = 100
 """In a document."""
+MAX_REPEATED_FIELDS = 50
+"""In a document: fields that stand beside one of the same name. Validation compares each of them with each."""
+MAX_FRAGMENTS = 50
+"""In a document. Validation compares those that are spread in one place with each other, too."""
 
 
 def check_repeats(document: DocumentNode) -> list[GraphQLError]:
-    """An error of code TOO_COMPLEX for a document with more than MAX_ALIASES aliases or MAX_DIRECTIVES directives."""
+    """An error of code TOO_COMPLEX for each of the limits above that a document passes."""
     repeats = _Repeats()
     visit(document, repeats)
-    counted = {"aliases": (repeats.aliases, MAX_ALIASES), "directives": (repeats.directives, MAX_DIRECTIVES)}
+    counted = {
+        "aliases": (repeats.aliases, MAX_ALIASES),
+        "directives": (repeats.directives, MAX_DIRECTIVES),
+        "fields of equal names beside each other": (repeats.fields, MAX_REPEATED_FIELDS),
+        "fragments": (repeats.fragments, MAX_FRAGMENTS),
+    }
     return [_too_complex(f"The document has more than {most} {what}.") for what, (number, most) in counted.items() if number > most]
 
 
 class _Repeats(Visitor):
     def __init__(self) -> None:
         super().__init__()
-        self.aliases = self.directives = 0
+        self.aliases = self.directives = self.fields = self.fragments = 0
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         self.aliases += node.alias is not None
 
+    def enter_selection_set(self, node: SelectionSetNode, _key: object, parent: object, *_: object) -> None:
+        if not isinstance(parent, InlineFragmentNode):  # which is counted with what it stands in
+            names = list(_names_in(node))
+            self.fields += len(names) - len(set(names))
+
+    def enter_fragment_definition(self, *_: object) -> None:
+        self.fragments += 1
+
     def enter_directive(self, _node: DirectiveNode, *_: object) -> None:
         self.directives += 1
+
+
+def _names_in(selections: SelectionSetNode) -> Iterator[str]:
+    """What the fields of a selection are called in the result, those of its inline fragments included."""
+    for node in selections.selections:
+        if isinstance(node, FieldNode):
+            yield (node.alias or node.name).value
+        elif isinstance(node, InlineFragmentNode):
+            yield from _names_in(node.selection_set)
 
 
 def check_depth(document: DocumentNode) -> list[GraphQLError]:

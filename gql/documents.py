@@ -5,27 +5,31 @@ the length of a text, so that a hostile caller can't fill the memory.
 """
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from graphql import (
     ArgumentNode,
     DocumentNode,
+    FieldNode,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
+    Visitor,
     parse,
     print_ast,
     specified_rules,
     validate,
+    visit,
 )
 
 from datastore.errors import TooComplexError
 from datastore.settings import Settings
 from gql.columns import Columns, columns_selected
-from gql.cost import Cost, cost_of, evaluate
+from gql.cost import INTROSPECTION, Cost, cost_of, evaluate
 from gql.depth import check_depth, check_repeats
 from gql.errors import format_errors
 from gql.known import without_known
@@ -58,6 +62,8 @@ class PreparedOperation:
     """What it selects of the rows that it is shown (`gql.columns`)."""
     cost: Cost
     """How many values its result may have (`gql.cost`)."""
+    introspects: bool
+    """Whether it asks for the schema."""
     known: ArgumentNode | None
     """The argument `known` of a live operation, which is left out of `text` and of what is executed: it is about the caller alone."""
 
@@ -74,17 +80,19 @@ class Documents:
     def __init__(self, schema: GraphQLSchema, settings: Settings) -> None:
         self._schema = schema
         self._max_tokens = settings.max_query_tokens
-        self._rules = specified_rules if settings.introspection else [*specified_rules, NoSchemaIntrospectionCustomRule]
+        self._rules = [*specified_rules, NoSchemaIntrospectionCustomRule] if settings.introspection == "nobody" else specified_rules
+        self._hide_suggestions = hides_suggestions(settings)
         self._kept: OrderedDict[str, _Document] = OrderedDict()
 
-    def prepare(self, query: str, operation_name: str | None) -> PreparedOperation:
+    def prepare(self, query: str, operation_name: str | None, charge: Callable[[int], None] = lambda _: None) -> PreparedOperation:
         """The operation of a document that is to be carried out.
 
-        Raises RequestRefused, with formatted errors, for syntax, validation, and an operation that is missing or not named though there
-        are several.
+        `charge` is told the length of one that is not known yet, for whose sake there is work to do. Raises RequestRefused, with formatted
+        errors, for syntax, validation, and an operation that is missing or not named though there are several.
         """
         document = self._kept.get(query)
         if document is None:
+            charge(len(query))
             document = self._read(query)
             self._keep(query, document)
         else:
@@ -103,7 +111,9 @@ class Documents:
         try:
             document = parse(query, max_tokens=self._max_tokens)
             refused = check_depth(document) or check_repeats(document)
-            errors = refused or validate(self._schema, document, self._rules, max_errors=MAX_ERRORS)
+            errors = refused or validate(
+                self._schema, document, self._rules, max_errors=MAX_ERRORS, hide_suggestions=self._hide_suggestions
+            )
             return _Document({} if errors else _operations(self._schema, document), errors)
         except GraphQLError as error:
             return _Document({}, [_too_complex(error.message)] if error.message.startswith(_TOO_MUCH) else [error])
@@ -132,9 +142,32 @@ def _operations(schema: GraphQLSchema, document: DocumentNode) -> dict[str | Non
             variable_names=frozenset(variable.variable.name.value for variable in plain.variable_definitions or ()),
             columns=columns_selected(schema, own, tables_by_type()),
             cost=cost,
+            introspects=_introspects(own),
             known=known,
         )
     return prepared
+
+
+def hides_suggestions(settings: Settings) -> bool:
+    """Whether an error about a name that does not exist keeps silent about names that do."""
+    return settings.env == "production"
+
+
+def tells_everybody(settings: Settings) -> bool:
+    """Whether who is not signed in may ask for the schema."""
+    return settings.introspection == "everybody" or (settings.introspection is None and settings.env != "production")
+
+
+def _introspects(document: DocumentNode) -> bool:
+    found = False
+
+    class Names(Visitor):
+        def enter_field(self, node: FieldNode, *_: object) -> None:
+            nonlocal found
+            found = found or node.name.value in INTROSPECTION
+
+    visit(document, Names())
+    return found
 
 
 def _select(document: _Document, name: str | None) -> PreparedOperation:

@@ -136,12 +136,12 @@ class _Endpoint(Generic[OperationT]):
         params = await self._params(request)
         key = idempotency_key_of(request.headers)
         principal = await self._service.authenticate(request.headers.get("authorization"))
+        caller = Caller(principal, request_id, key, request.headers.get("user-agent"), address_of(request.scope))
         try:
-            operation = self._service.prepare(params)
+            operation = self._service.prepare(params, caller)
         except RequestRefused as refused:
             return _typed(_Answer(http_status(refused.errors, executed=False), encode_errors(refused.errors)), accepted)
         _check_kind(operation.kind, request.method, accepted)
-        caller = Caller(principal, request_id, key, request.headers.get("user-agent"), address_of(request.scope))
         if operation.kind == "subscription":
             return _Subscription(self._service.subscribe(operation, params, caller), _FRAMINGS[str(accepted.stream)])
         execution = self._service.execute(operation, params, caller)

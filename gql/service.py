@@ -25,7 +25,7 @@ from datastore.versions import BEGINNING, Version, to_wire
 from gql.budgets import Budget
 from gql.change_events import Following, change_events, follows_changes
 from gql.cost import check_cost, evaluate
-from gql.documents import Documents, PreparedOperation
+from gql.documents import Documents, PreparedOperation, hides_suggestions, tells_everybody
 from gql.errors import describe, encode_errors, format_errors, http_status
 from gql.feed import Feed
 from gql.known import known_of
@@ -33,7 +33,7 @@ from gql.live import LiveEngine
 from gql.live_contracts import Outcome
 from gql.rights import Authorization
 from gql.subscribers import Frame
-from gql.wire import Caller, GraphQLParams, Payload, RequestRefused
+from gql.wire import NOBODY, Caller, GraphQLParams, Payload, RequestRefused
 from resolvers.auth import authenticate, authorization_of_session
 from resolvers.limits import MINUTE, network_of
 from resolvers.runs import Run
@@ -42,6 +42,9 @@ from resolvers.usage import Sharing
 
 HOPELESS_CODES = {"UNAUTHENTICATED", "FORBIDDEN", "INVALID_INPUT", "TOO_COMPLEX"}
 """A live operation whose first result is nothing but these errors will never have another."""
+
+CHARACTERS_FOR_A_VALUE = 4
+"""So much of a document takes as long to check, at worst, as one value takes to be told."""
 
 _BEARER = "bearer "
 
@@ -81,15 +84,24 @@ class GraphQLService:
         self._schema = schema._schema  # noqa: SLF001  Strawberry's compiled graphql-core schema has no public name
         self._services = services
         self._documents = Documents(self._schema, services.settings)
+        self._hide_suggestions = hides_suggestions(services.settings)
+        self._tells_everybody = tells_everybody(services.settings)
         self.engine = engine
         self._budget = Budget(Limit(services.settings.max_cost_per_minute, MINUTE))
         self._anonymous_budget = _anonymous_budget(services.settings)
         self.feed = Feed(services.database)
         """What `changes` follows; it must be among the engine's listeners."""
 
-    def prepare(self, params: GraphQLParams) -> PreparedOperation:
-        """The parsed and validated operation; raises RequestRefused with formatted errors."""
-        return self._documents.prepare(params.query, params.operation_name)
+    def prepare(self, params: GraphQLParams, caller: Caller = NOBODY) -> PreparedOperation:
+        """The parsed and validated operation; raises RequestRefused with formatted errors.
+
+        A document that is new here costs its caller as much as some values do; RateLimitedError where that is too much for now.
+        """
+
+        def charge(length: int) -> None:
+            self._spend(caller, length // CHARACTERS_FOR_A_VALUE)
+
+        return self._documents.prepare(params.query, params.operation_name, charge)
 
     async def authenticate(self, authorization: str | None) -> Scope | None:
         """Whose `Authorization: Bearer …` this is; None without one; raises UnauthenticatedError for a bad or ended one."""
@@ -109,7 +121,7 @@ class GraphQLService:
     async def execute(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> Payload:
         """Carries out a query or a mutation; every failure is an error inside the payload."""
         try:
-            cost = self._cost(operation, params, caller)
+            cost = self._admit(operation, params, caller)
             if not caller.just_authenticated:
                 await self._confirm(caller.principal)
         except TillstreamError as error:
@@ -140,18 +152,24 @@ class GraphQLService:
         )
         return run, await self._run(operation, params.variables, run, root=None)
 
-    def _cost(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> int:
+    def _admit(self, operation: PreparedOperation, params: GraphQLParams, caller: Caller) -> int:
         """How many values the result may have, which the caller's budget must have left.
 
-        Raises TooComplexError where these are too many for one operation, RateLimitedError where they are for now.
+        Raises TooComplexError where these are too many for one operation, RateLimitedError where they are for now, UnauthenticatedError
+        where the schema is asked for by somebody whom it is not told.
         """
+        if operation.introspects and caller.principal is None and not self._tells_everybody:
+            raise UnauthenticatedError("Sign in first: the schema is told to nobody else here.")
         cost = evaluate(operation.cost, params.variables or {})
         check_cost(cost, self._services.settings.max_query_cost)
+        self._spend(caller, cost)
+        return cost
+
+    def _spend(self, caller: Caller, cost: int) -> None:
         if caller.principal is not None:
             self._budget.spend(caller.principal.user_id, cost)
         elif caller.address and self._anonymous_budget is not None:
             self._anonymous_budget.spend(network_of(caller.address), cost)
-        return cost
 
     async def _confirm(self, scope: Scope | None) -> None:
         """Raises UnauthenticatedError where the session has ended, changed or expired since its socket was opened."""
@@ -169,7 +187,7 @@ class GraphQLService:
             msg = "this service was made without a live engine"
             raise RuntimeError(msg)
         try:
-            self._cost(operation, params, caller)
+            self._admit(operation, params, caller)
             if follows_changes(operation.document):
                 async with aclosing(self._changes(self.engine, operation, params, caller)) as payloads:
                     async for payload in payloads:
@@ -188,7 +206,7 @@ class GraphQLService:
         self, engine: LiveEngine[LivePlan], operation: PreparedOperation, params: GraphQLParams, caller: Caller
     ) -> AsyncGenerator[Payload, None]:
         """The results of `changes`: each of them executed by itself, on a snapshot not older than its change."""
-        following = Following(engine, self.feed, self._services.cursors, caller.principal)
+        following = Following(engine, self.feed, self._services.cursors, caller.principal, hide_suggestions=self._hide_suggestions)
         events = change_events(self._schema, operation, params.variables, following, caller.request_id)
         async with aclosing(events) as changes:
             async for change in changes:
@@ -223,6 +241,7 @@ class GraphQLService:
             context_value=run,
             variable_values=variables,
             operation_name=operation.name,
+            hide_suggestions=self._hide_suggestions,
         )
         return await result if inspect.isawaitable(result) else result
 

@@ -66,12 +66,15 @@ class SocketOperations(Generic[OperationT]):
             too_many = TooComplexError(f"A socket may have {self._limit} operations at once: complete one first.")
             await self._socket.send(error_frame(message.id, [describe(too_many)]))
             return
+        caller = Caller(principal, new_request_id(), user_agent=self._user_agent, address=self._address, just_authenticated=False)
         try:
-            operation = self._service.prepare(params)
+            operation = self._service.prepare(params, caller)
         except RequestRefused as refused:
             await self._socket.send(error_frame(message.id, refused.errors))
             return
-        caller = Caller(principal, new_request_id(), user_agent=self._user_agent, address=self._address, just_authenticated=False)
+        except TillstreamError as error:
+            await self._socket.send(error_frame(message.id, [describe(error)]))
+            return
         self._launch(message.id, operation, params, caller)
 
     def complete(self, operation_id: str) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 OperationKind = Literal["query", "mutation", "subscription"]
 
@@ -39,6 +39,10 @@ class Caller:
     address: str = ""
     just_authenticated: bool = True
     push: Push | None = None
+
+
+NOBODY: Final = Caller(None, "nobody")
+"""Who asks where nobody does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +86,11 @@ OperationT = TypeVar("OperationT", bound=Operation)
 class Service(Protocol[OperationT]):
     """What answers a transport."""
 
-    def prepare(self, params: GraphQLParams) -> OperationT:
-        """The operation to carry out. Raises RequestRefused for syntax, validation, and an operation that is missing or ambiguous."""
+    def prepare(self, params: GraphQLParams, caller: Caller) -> OperationT:
+        """The operation to carry out.
+
+        Raises RequestRefused for syntax, validation, and an operation that is missing or ambiguous, and RateLimitedError.
+        """
 
     async def authenticate(self, authorization: str | None) -> Any | None:
         """Whose `Authorization` header this is; None without one. Raises UnauthenticatedError for one that is bad or has expired."""

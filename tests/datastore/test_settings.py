@@ -28,12 +28,12 @@ def test_without_any_variable_everything_is_embedded_and_for_development() -> No
 def test_variables_set_the_fields_of_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TILLSTREAM_PORT", "9000")
     monkeypatch.setenv("TILLSTREAM_LOG_LEVEL", "debug")
-    monkeypatch.setenv("TILLSTREAM_INTROSPECTION", "false")
+    monkeypatch.setenv("TILLSTREAM_INTROSPECTION", "nobody")
     monkeypatch.setenv("TILLSTREAM_ALLOWED_ORIGINS", "https://shop.example, http://localhost:5173")
     settings = load_settings()
     assert settings.port == 9000
     assert settings.log_level == "DEBUG"
-    assert settings.introspection is False
+    assert settings.introspection == "nobody"
     assert settings.allowed_origins == ("https://shop.example", "http://localhost:5173")
 
 

@@ -74,7 +74,7 @@ def test_a_document_of_too_many_tokens_is_refused(documents: Documents) -> None:
 def test_the_schema_is_told_unless_the_setting_says_no(documents: Documents) -> None:
     asked = "{ __schema { __typename } }"
     assert documents.prepare(asked, None).kind == "query"
-    closed = Documents(SCHEMA, Settings(introspection=False))
+    closed = Documents(SCHEMA, Settings(introspection="nobody"))
     assert refusal(closed, asked)[0] == "INVALID_INPUT"
     assert closed.prepare("{ __typename n }", None).kind == "query"
 
@@ -92,6 +92,10 @@ def test_what_is_kept_is_bounded(documents: Documents) -> None:
         ("{ " + " ".join(f"n{number}: n" for number in range(201)) + " }", "more than 200 aliases"),
         ("{ n " + "@skip(if: true) " * 101 + "}", "more than 100 directives"),
         ("{ ...f } fragment f on Query { " + " ".join(f"n{number}: n" for number in range(201)) + " }", "more than 200 aliases"),
+        ("{ " + "n " * 52 + "}", "more than 50 fields of equal names"),
+        ("{ n " + "... on Query { n } " * 51 + "}", "more than 50 fields of equal names"),
+        ("{ " + "a { n n } " * 26 + "}", "more than 50 fields of equal names"),
+        ("{ n } " + " ".join(f"fragment f{number} on Query {{ n }}" for number in range(51)), "more than 50 fragments"),
     ],
 )
 def test_a_document_that_repeats_itself_too_often_is_too_complex(documents: Documents, query: str, complaint: str) -> None:

@@ -53,7 +53,8 @@ class TinyService:
         self._news = 0
         self._changed = asyncio.Condition()
 
-    def prepare(self, params: GraphQLParams) -> TinyOperation:
+    def prepare(self, params: GraphQLParams, caller: Caller) -> TinyOperation:
+        del caller
         try:
             document = parse(params.query)
         except GraphQLError as error:
