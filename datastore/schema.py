@@ -90,6 +90,7 @@ class Session(IdentityRow):
             Index("by_refresh", ("refresh_hash",), unique=True),
             Index("by_previous_refresh", ("previous_refresh_hash",), unique=True),
             Index("by_user", ("user_id",)),
+            Index("by_expiry", ("expires_at",)),
         ),
     )
 

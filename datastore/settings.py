@@ -81,6 +81,10 @@ class Settings(BaseSettings):
         default=10, gt=0, le=600, allow_inf_nan=False, description="Seconds that a new socket has to introduce itself."
     )
 
+    job_slots: int = Field(
+        default=8, ge=0, le=1000, description="Jobs that this process carries out at a time; 0 leaves them to `tillstream worker`."
+    )
+
     smtp_host: str | None = Field(
         default=None, min_length=1, description="Mail server; unset keeps mail for `/dev/mail`, but in production."
     )

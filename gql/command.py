@@ -63,6 +63,17 @@ def serve(
 
 
 @app.command()
+def worker() -> None:
+    """Carry out jobs (mail, exports, what runs by the clock), and nothing else. `serve` does so beside serving, unless told not to.
+
+    Any number may run beside each other. SIGTERM lets jobs under way finish for some seconds, and gives the others back.
+    """
+    from gql.working import run_worker
+
+    _run(run_worker(_settings()))
+
+
+@app.command()
 def migrate() -> None:
     """Make the collections, validators and indexes that the tables declare; print what was done.
 

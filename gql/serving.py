@@ -9,8 +9,8 @@ import uvicorn
 
 from datastore.settings import Settings
 from gql.app import create_app, open_service, open_services
-from gql.bookings import open_bookings
 from gql.websocket import uvicorn_options
+from gql.working import open_worker
 
 logger = logging.getLogger("tillstream")
 
@@ -29,8 +29,8 @@ async def run_server(settings: Settings, listening: socket.socket | None = None)
         services = await stack.enter_async_context(open_services(settings))
         await services.outside.blobs.prepare()
         service = await stack.enter_async_context(open_service(services))
-        bookings = await stack.enter_async_context(open_bookings(services))
-        app = create_app(service, services, {"bookings": lambda: bookings.alive})
+        working = await stack.enter_async_context(open_worker(services, service))
+        app = create_app(service, services, {} if working is None else {"worker": lambda: working.alive})
         config = uvicorn.Config(
             app,
             lifespan="off",

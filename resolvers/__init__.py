@@ -25,6 +25,7 @@ from resolvers import (
     settings,
     statements,
     summary_mail,
+    sweeping,
     transactions,
     users,
 )
@@ -53,6 +54,6 @@ MODULES = (
     engine,
 )
 
-WORK = (bookings, summary_mail)
+WORK = (bookings, summary_mail, sweeping)
 
 __all__ = ["MODULES", "SCALARS", "WORK"]

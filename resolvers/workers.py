@@ -56,6 +56,8 @@ class Worker:
         self._queue = JobQueue(services.database, new_id("wrk"), self._lease)
         self._under_way: dict[str, _UnderWay] = {}
         self._wake = asyncio.Event()
+        self._planned = False
+        """Whether the tickets of the crons are known to be there."""
         self._stopping = False
 
     # --- what the change stream says ---
@@ -78,7 +80,6 @@ class Worker:
         """Carries out what is due until it is stopped."""
         beating = asyncio.create_task(self._beat(), name="heartbeat of jobs")
         try:
-            await self._plan_crons()
             while not self._stopping:
                 await self._look()
         finally:
@@ -109,11 +110,14 @@ class Worker:
     async def _plan_crons(self) -> None:
         for cron in CRONS.values():
             await self._queue.plan(cron.kind, self._services.clock(), cron.period)
+        self._planned = True
 
     async def _look(self) -> None:
         """Takes what is due and there is room for, and sleeps."""
         self._wake.clear()
         try:
+            if not self._planned:
+                await self._plan_crons()
             await self._fill()
             due = None if self._full else await self._queue.next_due(self._kinds())
         except UnavailableError as error:
