@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     introspection: Literal["everybody", "signed-in", "nobody"] | None = Field(
         default=None, description="Who may ask for the schema; everybody, but in production only who is signed in."
     )
+    trusted_documents: Path | None = Field(
+        default=None, description="JSON file of the only GraphQL documents that are carried out; unset lets callers write their own."
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         default="INFO", description="Least severity that is logged."
     )

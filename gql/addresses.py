@@ -1,12 +1,27 @@
 """Where a request comes from, as far as that can be known."""
 
+import re
 from ipaddress import IPv6Address, ip_address
 from typing import Final
 
+from starlette.datastructures import Headers
 from starlette.types import Scope
 
 UNKNOWN: Final = "unknown"
 """All those whose address is not known are taken for one."""
+
+
+_OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+def is_of_this_machine(scope: Scope) -> bool:
+    """Whether a request came from this machine, and to it by a name of its own.
+
+    The name is what a page of somebody else's lacks that has its own name resolved to this machine ("DNS rebinding").
+    """
+    name = re.sub(r":[0-9]+$", "", Headers(scope=scope).get("host", "").lower())
+    address = address_of(scope)
+    return address != UNKNOWN and ip_address(address).is_loopback and name in _OWN_NAMES
 
 
 def address_of(scope: Scope) -> str:

@@ -27,6 +27,7 @@ from gql.live_contracts import Limits
 from gql.metrics import metrics_endpoint
 from gql.rest import rest_routes
 from gql.schema import build_schema
+from gql.security_headers import SecurityHeaders
 from gql.service import GraphQLService
 from gql.websocket import websocket_routes
 from resolvers.outside import open_outside
@@ -34,6 +35,7 @@ from resolvers.passwords import Passwords
 from resolvers.services import Services
 from resolvers.tokens import AccessTokens
 
+_EXPOSED = ("X-Request-Id", "Retry-After", "RateLimit", "RateLimit-Policy", "Link", "Location", "Content-Disposition")
 READY_SECONDS = 2.0
 """How long `/readyz` waits for a server before it says no."""
 
@@ -104,17 +106,19 @@ def create_app(
 
 
 def _middleware(settings: Settings) -> list[Middleware]:
+    headers = Middleware(SecurityHeaders, https_only=settings.env == "production")
     if not settings.allowed_origins:
-        return []
+        return [headers]
     return [
+        headers,
         Middleware(
             CORSMiddleware,
             allow_origins=list(settings.allowed_origins),
             allow_methods=["GET", "POST"],
             allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "X-Request-Id"],
-            expose_headers=["X-Request-Id", "Retry-After", "Link", "Location", "Content-Disposition"],
+            expose_headers=_EXPOSED,
             max_age=600,
-        )
+        ),
     ]
 
 

@@ -60,13 +60,16 @@ def graphql_params(value: object) -> GraphQLParams:
         raise InvalidInputError("Batches (a JSON array of requests) are not taken: send each request by itself.")
     if not isinstance(value, dict):
         raise InvalidInputError("A GraphQL request is a JSON object with a `query`.")
+    extensions = _map(value, "extensions")
     query = value.get("query")
+    if query is None and "persistedQuery" in (extensions or {}):
+        query = ""  # it is named instead
     if not isinstance(query, str):
         raise InvalidInputError.of("query", "must be a string that holds a GraphQL document.")
     name = value.get("operationName")
     if name is not None and not isinstance(name, str):
         raise InvalidInputError.of("operationName", "must be a string or null.")
-    return GraphQLParams(query, _map(value, "variables"), name or None, _map(value, "extensions"))
+    return GraphQLParams(query, _map(value, "variables"), name or None, extensions)
 
 
 def params_of_body(body: bytes) -> GraphQLParams:

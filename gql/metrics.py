@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from gql.addresses import is_of_this_machine
 from resolvers.engine import is_operator
 from resolvers.services import Monitor, Services
 
@@ -49,13 +50,17 @@ class EngineCollector(Collector):
 
 
 def metrics_endpoint(services: Services) -> Callable[[Request], Awaitable[Response]]:
-    """The route's function: for operators alone (`Authorization: Bearer <TILLSTREAM_OPERATOR_TOKEN>`)."""
+    """The route's function: for operators alone (`Authorization: Bearer <TILLSTREAM_OPERATOR_TOKEN>`).
+
+    Where no token is set, who asks on the machine itself is one, but in production.
+    """
     registry = CollectorRegistry()
     registry.register(EngineCollector(services.monitor))
 
     async def metrics(request: Request) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if not is_operator(services, token if scheme.lower() == "bearer" else None):
+        for_all = services.settings.operator_token is None and not is_of_this_machine(request.scope)
+        if for_all or not is_operator(services, token if scheme.lower() == "bearer" else None):
             return PlainTextResponse("Show the operator's token.\n", 401, {"WWW-Authenticate": "Bearer"})
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -31,6 +31,7 @@ from gql.feed import Feed
 from gql.known import known_of
 from gql.live import LiveEngine
 from gql.live_contracts import Outcome
+from gql.persisted import PersistedDocuments
 from gql.rights import Authorization
 from gql.subscribers import Frame
 from gql.wire import NOBODY, Caller, GraphQLParams, Payload, RequestRefused
@@ -84,6 +85,7 @@ class GraphQLService:
         self._schema = schema._schema  # noqa: SLF001  Strawberry's compiled graphql-core schema has no public name
         self._services = services
         self._documents = Documents(self._schema, services.settings)
+        self._persisted = PersistedDocuments.of(services.settings)
         self._hide_suggestions = hides_suggestions(services.settings)
         self._tells_everybody = tells_everybody(services.settings)
         self.engine = engine
@@ -101,7 +103,9 @@ class GraphQLService:
         def charge(length: int) -> None:
             self._spend(caller, length // CHARACTERS_FOR_A_VALUE)
 
-        return self._documents.prepare(params.query, params.operation_name, charge)
+        operation = self._documents.prepare(self._persisted.text_of(params), params.operation_name, charge)
+        self._persisted.register(params)
+        return operation
 
     async def authenticate(self, authorization: str | None) -> Scope | None:
         """Whose `Authorization: Bearer …` this is; None without one; raises UnauthenticatedError for a bad or ended one."""

@@ -9,7 +9,10 @@ OperationKind = Literal["query", "mutation", "subscription"]
 
 @dataclass(frozen=True, slots=True)
 class GraphQLParams:
-    """The parameters of a well-formed request, as the GraphQL-over-HTTP specification names them: only their types have been checked."""
+    """The parameters of a well-formed request, as the GraphQL-over-HTTP specification names them: only their types have been checked.
+
+    `query` is empty where `extensions` name a document instead (`gql.persisted`).
+    """
 
     query: str
     variables: dict[str, Any] | None = None

@@ -28,7 +28,7 @@ def mailer(tmp_path: Path) -> Mailer:
 async def client(mailer: Mailer) -> AsyncIterator[httpx.AsyncClient]:
     """A browser on that machine."""
     app = Starlette(routes=dev_mail_routes(Settings(env="dev"), mailer.kept))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://tillstream.test") as client:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost:8000") as client:
         yield client
 
 
@@ -84,7 +84,7 @@ async def test_a_mail_that_is_not_there_is_not_found(client: httpx.AsyncClient, 
 async def test_outside_development_there_is_no_such_page(service: GraphQLService, services: Services) -> None:
     assert services.settings.env == "test"
     transport = httpx.ASGITransport(create_app(service, services))
-    async with httpx.AsyncClient(transport=transport, base_url="http://tillstream.test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
         assert (await client.get("/dev/mail")).status_code == 404
 
 
@@ -103,3 +103,15 @@ async def test_a_mail_of_another_program_is_shown_as_far_as_it_goes(client: http
     assert "Größe" in (await client.get("/dev/mail")).text
     assert (await client.get(f"/dev/mail/{found.name}")).status_code == 200
     assert (await client.get(f"/dev/mail/{found.name}/html")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "host"), [("192.0.2.7", "localhost:8000"), ("127.0.0.1", "rebound.example"), ("127.0.0.1", "rebound.example:8000")]
+)
+async def test_mail_is_shown_on_the_machine_itself_and_by_its_own_name_alone(mailer: Mailer, peer: str, host: str) -> None:
+    name = await send(mailer)
+    app = Starlette(routes=dev_mail_routes(Settings(env="dev"), mailer.kept))
+    transport = httpx.ASGITransport(app, client=(peer, 50_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers={"Host": host}) as stranger:
+        for path in ("/dev/mail", f"/dev/mail/{name}", f"/dev/mail/{name}/html", f"/dev/mail/{name}/attachments/0"):
+            assert (await stranger.get(path)).status_code == 404
