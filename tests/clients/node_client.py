@@ -92,6 +92,13 @@ class NodeClient:
             self.complaints += line.decode()
 
 
+def node_path() -> str:
+    """The Node.js of the environment, or else of the machine."""
+    node = shutil.which("node", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    assert node is not None, "there is no Node.js: run `make quick`, which sees to it"
+    return node
+
+
 @asynccontextmanager
 async def node_client(program: str, **arguments: str) -> AsyncIterator[NodeClient]:
     """Runs a program of `programs/` while the context lasts. What its libraries complain of fails the test.
@@ -99,10 +106,8 @@ async def node_client(program: str, **arguments: str) -> AsyncIterator[NodeClien
     Arguments: the server's `url`, `email` and `password` of who signs in, the `transport`, and the host and port of a proxy through which
     everything `live` goes.
     """
-    node = shutil.which("node", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
-    assert node is not None, "there is no Node.js: run `make quick`, which sees to it"
     process = await asyncio.create_subprocess_exec(
-        node, str(PROGRAMS / program), json.dumps(arguments), stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=2**20
+        node_path(), str(PROGRAMS / program), json.dumps(arguments), stdin=PIPE, stdout=PIPE, stderr=PIPE, limit=2**20
     )
     client = NodeClient(process)
     following = asyncio.gather(client.follow(), client.listen())
