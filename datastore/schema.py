@@ -15,7 +15,7 @@ from pydantic import computed_field
 from datastore.folding import search_keys, sort_key
 from datastore.rights import EVERYONE, MANAGERS, NOBODY, OWNERS, Rights
 from datastore.schema_audit import AuditEvent
-from datastore.schema_files import Folder
+from datastore.schema_files import File, Folder, StorageUsage
 from datastore.schema_jobs import Job, JobTicket
 from datastore.schema_keys import ApiKey, ApiKeyHash
 from datastore.schema_mail import SummaryMail
@@ -36,6 +36,7 @@ __all__ = [
     "Counter",
     "Expense",
     "ExpenseCategory",
+    "File",
     "Folder",
     "IdempotencyKey",
     "Inventory",
@@ -53,6 +54,7 @@ __all__ = [
     "Session",
     "Settings",
     "StockMovement",
+    "StorageUsage",
     "Summary",
     "SummaryMail",
     "User",
@@ -330,6 +332,8 @@ TABLES: tuple[type[Row], ...] = (
     Breakdown,
     Inventory,
     Folder,
+    File,
+    StorageUsage,
     SummaryMail,
     AuditEvent,
     Job,

@@ -36,6 +36,18 @@ class Settings(BaseSettings):
     s3_secret_key: SecretStr | None = Field(default=None, description="Secret key of the S3 store; needed with an S3 endpoint.")
     s3_bucket: str = Field(default="tillstream", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="Bucket that holds the files.")
     s3_region: str = Field(default="us-east-1", min_length=1, description="Region that S3 requests are signed for.")
+    s3_public_endpoint: str | None = Field(
+        default=None, pattern=r"^https?://[^/?#]+/?$", description="URL of the S3 store as clients reach it, where that differs."
+    )
+    storage_quota_bytes: int = Field(
+        default=10 << 30, ge=0, le=10**12, description="Bytes of files that one account may have, those in its bin and under way included."
+    )
+    max_file_bytes: int = Field(default=5 << 30, ge=1, le=10**12, description="Largest file, in bytes.")
+    upload_part_bytes: int = Field(
+        default=64 << 20, ge=5 << 20, le=1 << 30, description="Bytes beyond which a file is uploaded in parts, of this size."
+    )
+    upload_seconds: int = Field(default=3600, ge=1, le=604_800, description="Seconds that the URLs of an upload are good for.")
+    bin_days: int = Field(default=30, ge=1, le=3650, description="Days that a deleted file stays in the bin.")
     secret: SecretStr | None = Field(
         default=None, description="Signs cursors, at least 32 characters; generated and kept outside production."
     )

@@ -37,7 +37,7 @@ def build_schema() -> strawberry.Schema:
     mutation: type = create_type(
         "Mutation",
         [root_field(function) for function, marking in functions if marking.kind.writes],
-        description="Everything that can be changed. Each field is one transaction: all of it happens, or nothing.",
+        description="Everything that can be changed. Each field is one transaction, all or nothing, but for those that say otherwise.",
     )
     return strawberry.Schema(
         query=query,

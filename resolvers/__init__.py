@@ -13,6 +13,7 @@ from resolvers import (
     engine,
     expense_categories,
     expenses,
+    files,
     folders,
     jobs,
     nodes,
@@ -27,6 +28,7 @@ from resolvers import (
     summary_mail,
     sweeping,
     transactions,
+    uploads,
     users,
 )
 from resolvers.scalars import SCALARS
@@ -50,6 +52,8 @@ MODULES = (
     statements,
     dashboard,
     folders,
+    files,
+    uploads,
     jobs,
     engine,
 )

@@ -22,13 +22,16 @@ from datastore.errors import UnauthenticatedError
 from datastore.reading import IdentityReader, Reader
 from datastore.scope import Role, Scope
 from datastore.writing import IdentityWriter, Writer
+from resolvers.outside import Outside
 from resolvers.scheduling import ActionFunction, schedule_action
 from resolvers.services import Services
+from resolvers.storage import Storage
 from resolvers.usage import Sharing, Usage
 
 MARK = "__tillstream__"
 COLUMNS = "columns"
 Function = TypeVar("Function", bound=Callable[..., Awaitable[Any]])
+T = TypeVar("T")
 
 
 class Kind(Enum):
@@ -38,11 +41,12 @@ class Kind(Enum):
     MUTATION = "mutation"
     IDENTITY_QUERY = "identity query"
     IDENTITY_MUTATION = "identity mutation"
+    PROCEDURE = "procedure"
 
     @property
     def writes(self) -> bool:
-        """Whether functions of this kind run as a transaction."""
-        return self in {Kind.MUTATION, Kind.IDENTITY_MUTATION}
+        """Whether functions of this kind change something: they are fields of `Mutation`."""
+        return self in {Kind.MUTATION, Kind.IDENTITY_MUTATION, Kind.PROCEDURE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,8 @@ class QueryContext:
     caller: Scope
     instant: datetime
     usage: Usage
+    storage: Storage
+    """What is known of the file store without asking it."""
 
     @property
     def account_id(self) -> str:
@@ -165,6 +171,32 @@ class IdentityMutationContext:
         return await schedule_action(self.writer(scope), action, arguments, self.now, at)
 
 
+@dataclass(frozen=True, slots=True)
+class ProcedureContext:
+    """What a procedure may do for the client that waits for it: reach what is outside, and carry out queries and mutations.
+
+    It has no database. What it has committed stays, also where it fails afterwards.
+    """
+
+    scope: Scope
+    now: datetime
+    outside: Outside
+    contexts: "Contexts"
+    place: str
+
+    async def query(self, function: Callable[..., Awaitable[T]], /, **arguments: Any) -> T:
+        """What a function that reads returns."""
+        return await function(self.contexts.query_context(marking_by_context(function)), **arguments)
+
+    async def mutate(self, function: Callable[..., Awaitable[T]], /, **arguments: Any) -> T:
+        """Carries out a mutation as one transaction; sent again with the same idempotency key, it gives its first result again.
+
+        That holds for results that can be kept: rows as the API shows them, plain dictionaries.
+        """
+        result: T = await self.contexts.mutate(function, marking_by_context(function), arguments, f"{self.place}/{function.__name__}")
+        return result
+
+
 @runtime_checkable
 class SignedIn(Protocol):
     """The result of a mutation that signs somebody in: the rest of the request is done as them."""
@@ -226,6 +258,13 @@ def identity_query(function: Function) -> Function:
 def identity_mutation(*, public: bool = False) -> Callable[[Function], Function]:
     """Marks a transaction on users or sessions; a public one takes callers who are not signed in."""
     return lambda function: _mark(function, Marking(Kind.IDENTITY_MUTATION, public))
+
+
+def procedure(function: Function) -> Function:
+    """Marks a change that needs what is outside while the client waits for it, and is therefore no single transaction: use it only where an
+    action (`resolvers/actions.py`), which is carried out even if this process dies, will not do.
+    """
+    return _mark(function, Marking(Kind.PROCEDURE))
 
 
 def field(*, columns: Sequence[str] | None = None) -> Callable[[Callable[..., Any]], Any]:

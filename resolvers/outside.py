@@ -12,6 +12,7 @@ from datastore.blobs import Blobs
 from datastore.sealing import Sealer
 from datastore.settings import Settings
 from resolvers.mail import Mailer
+from resolvers.storage import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Outside:
     """The services outside that one process uses. Making them calls none of them: each may be down, and is asked when it is needed."""
 
     blobs: Blobs
+    storage: Storage
+    """What is known of the files without asking their store."""
     mail: Mailer
     sealer: Sealer
     """For what a job must carry and nobody may read where it is stored."""
@@ -28,4 +31,9 @@ class Outside:
 async def open_outside(settings: Settings, secret: bytes) -> AsyncGenerator[Outside, None]:
     """The services that the settings name; `secret` is the deployment's."""
     async with AsyncExitStack() as stack:
-        yield Outside(blobs=await stack.enter_async_context(Blobs.open(settings)), mail=Mailer(settings), sealer=Sealer(secret, b"job"))
+        yield Outside(
+            blobs=await stack.enter_async_context(Blobs.open(settings)),
+            storage=Storage.of(settings),
+            mail=Mailer(settings),
+            sealer=Sealer(secret, b"job"),
+        )

@@ -22,6 +22,7 @@ from resolvers.functions import (
     Kind,
     Marking,
     MutationContext,
+    ProcedureContext,
     QueryContext,
     SignedIn,
     signed_in,
@@ -76,7 +77,13 @@ class Run:
         """The context of a function that reads; raises UnauthenticatedError where it takes nobody but who is signed in."""
         if marking.kind is Kind.QUERY:
             scope = signed_in(self._scope)
-            return QueryContext(db=self._reader_of(scope), caller=scope, instant=self._now, usage=self.usage)
+            return QueryContext(
+                db=self._reader_of(scope),
+                caller=scope,
+                instant=self._now,
+                usage=self.usage,
+                storage=self._services.outside.storage,
+            )
         self.usage.reads_caller(Sharing.PERSON)
         return IdentityQueryContext(
             caller=self._scope,
@@ -89,6 +96,9 @@ class Run:
 
     async def mutate(self, function: Callable[..., Awaitable[Any]], marking: Marking, arguments: dict[str, Any], response_key: str) -> Any:
         """Carries out a mutation as one transaction, or gives the first result again where its idempotency key was used before."""
+        if marking.kind is Kind.PROCEDURE:
+            scope = signed_in(self._scope)
+            return await function(ProcedureContext(scope, self._now, self._services.outside, self, response_key), **arguments)
         if not marking.public:
             signed_in(self._scope)
         replays = Replays.of(self._idempotency_key, response_key, self._scope, function, arguments)

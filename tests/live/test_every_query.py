@@ -8,7 +8,17 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from gql.schema import build_schema
 from tests.gql.api import Api
-from tests.live import cases_audit, cases_dashboard, cases_folders, cases_jobs, cases_keys, cases_money, cases_sales, cases_search
+from tests.live import (
+    cases_audit,
+    cases_dashboard,
+    cases_files,
+    cases_folders,
+    cases_jobs,
+    cases_keys,
+    cases_money,
+    cases_sales,
+    cases_search,
+)
 from tests.live.cases import Case, Stall, case
 from tests.live.verify import verify_live
 from tests.resolvers.shop import adjust, make_category, make_product
@@ -224,6 +234,7 @@ OTHER_MODULES = (
     cases_money,
     cases_keys,
     cases_audit,
+    cases_files,
     cases_folders,
     cases_jobs,
 )

@@ -9,6 +9,7 @@ from tests.resolvers.key_ring import make_key
 from tests.resolvers.shop import make_category, make_product, problems
 from tests.resolvers.spending import keep_books
 from tests.resolvers.till import line, refund, sell
+from tests.resolvers.uploading import store
 
 MONEY = """{
   expenseCategories { nodes { id } } expenses(first: 1) { nodes { id } }
@@ -50,6 +51,7 @@ async def every_kind(api: Api, owner: Person) -> dict[str, str]:
         "ApiKey": (await make_key(api, owner))["apiKey"]["id"],
         "AuditEvent": (await api.data("{ auditEvents { nodes { id } } }", caller=owner))["auditEvents"]["nodes"][0]["id"],
         "Folder": await make_folder(api, owner),
+        "File": (await store(api, owner))["id"],
         "Job": await schedule(api, owner, run_errand, {"what": "wait"}),
     }
 
