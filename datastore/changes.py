@@ -6,7 +6,7 @@ specification says (https://github.com/mongodb/specifications/blob/master/source
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -85,19 +85,29 @@ class GapError(StreamLostError):
     """Rows have changed without events, or with events that the server has no more: nobody can tell what has changed meanwhile."""
 
 
+class UnreadableError(StreamLostError):
+    """A change holds a value that Python has no room for (a date after the year 9999, say): who begins again must do so behind it."""
+
+
 class ChangeStream:
-    """The changes of one database from the moment the stream is opened, or from an earlier one; with `owner`, those of one account's rows.
+    """The changes of one database from the moment the stream is opened, or from an earlier one; with `only`, those that it lets through.
 
     `patience` is how many seconds a server may let its answer wait, beyond MAX_AWAIT_MS, before it is taken for dead. An answer holds
     `batch` events at most, where that is given.
     """
 
     def __init__(
-        self, database: Database, *, patience: float = 5.0, owner: str | None = None, await_ms: int = MAX_AWAIT_MS, batch: int | None = None
+        self,
+        database: Database,
+        *,
+        patience: float = 5.0,
+        only: Document | None = None,
+        await_ms: int = MAX_AWAIT_MS,
+        batch: int | None = None,
     ) -> None:
         self._database = database
         self._limit = patience + MAX_AWAIT_MS / 1000
-        self._pipeline = _PIPELINE if owner is None else [*_PIPELINE, _of_owner(owner)]
+        self._pipeline = _PIPELINE if only is None else [*_PIPELINE, only]
         self._await_ms = await_ms
         self._batch = batch
         self._stream: Any = None  # Motor's change stream, which datastore/database.py alone names.
@@ -179,8 +189,9 @@ class ChangeStream:
                 answer = await self._tail.next()
         except TimeoutError as error:
             raise StreamLostError(f"the change stream has been silent for {self._limit:.1f} seconds") from error
-        except (PyMongoError, BSONError) as error:
-            # A value that Python has no room for (a date after the year 9999, say) ends this stream; a fresh one begins after it.
+        except BSONError as error:
+            raise UnreadableError(f"the change stream has ended: {error}") from error
+        except PyMongoError as error:
             raise _lost("the change stream has ended", error) from error
         if answer is None:
             raise StreamLostError("the change stream was closed")
@@ -242,17 +253,19 @@ def _change_of(event: Document) -> Change:
     )
 
 
-def _of_owner(account_id: str) -> Document:
-    """What leaves the changes of one account's rows, and those that end a stream."""
-    return {
-        "$match": {
-            "$or": [
-                {"fullDocument.account_id": account_id},
-                {f"updateDescription.updatedFields.{FAREWELL}": account_id},
-                {"operationType": {"$in": list(_UPHEAVALS)}},
-            ]
-        }
+def of_owners(*account_ids: str, tables: Collection[str] | None = None, besides: Collection[str] = ()) -> Document:
+    """What leaves the changes of these accounts' rows (of all accounts' where none is named) in these tables, all changes of the tables
+    `besides`, and those that end a stream.
+    """
+    belonging: Document = {
+        "$or": [
+            {"fullDocument.account_id": {"$in": account_ids}},
+            {f"updateDescription.updatedFields.{FAREWELL}": {"$in": account_ids}},
+        ]
     }
+    wanted = [*([{"ns.coll": {"$in": sorted(tables)}}] if tables is not None else []), *([belonging] if account_ids else [])]
+    choices: list[Document] = [{"operationType": {"$in": list(_UPHEAVALS)}}, {"ns.coll": {"$in": sorted(besides)}}]
+    return {"$match": {"$or": [{"$and": wanted}, *choices]}}
 
 
 def _lost(what: str, error: Exception) -> StreamLostError:

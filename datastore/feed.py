@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
-from datastore.changes import Change, ChangeStream, GapError, StreamLostError
+from datastore.changes import Change, ChangeStream, GapError, StreamLostError, of_owners
 from datastore.cursors import Cursors
 from datastore.database import Database
 from datastore.errors import ConflictError, InvalidInputError, UnavailableError
@@ -32,7 +32,8 @@ _PATIENCE_SECONDS: Final = 50.0
 """A server that has to look through hours of changes answers late, and within the driver's own limit."""
 _FIRST_RETRY_SECONDS, _LAST_RETRY_SECONDS, _TRIES = 0.05, 2.0, 10
 
-_FOLLOWED: Final = frozenset(name for name, table in TABLES_BY_NAME.items() if table.spec.policy is Policy.ACCOUNT and table.spec.followed)
+FOLLOWED: Final = frozenset(name for name, table in TABLES_BY_NAME.items() if table.spec.policy is Policy.ACCOUNT and table.spec.followed)
+"""The tables that accounts are told of."""
 _HIDDEN: Final = frozenset({GUARD, FAREWELL})
 _BEHIND_ALL: Final = "~"  # Tokens are hexadecimal.
 
@@ -69,7 +70,7 @@ def operation_of(change: Change) -> Operation | None:
     A deletion is told of when the row says farewell, for then it is known whose it was; the event of the deletion itself follows in the
     same transaction. What was deleted by other hands than ours said nothing, and is nobody's.
     """
-    if change.owner is None or change.table not in _FOLLOWED:
+    if change.owner is None or change.table not in FOLLOWED:
         return None
     if change.parting:
         return "DELETE"
@@ -121,7 +122,7 @@ async def catch_up(database: Database, account_id: str, after: Position, until: 
 
 
 async def _read(database: Database, account_id: str, after: Position, until: Version) -> Stretch:
-    stream = ChangeStream(database, patience=_PATIENCE_SECONDS, owner=account_id, await_ms=_AWAIT_MS, batch=_BATCH)
+    stream = ChangeStream(database, patience=_PATIENCE_SECONDS, only=of_owners(account_id), await_ms=_AWAIT_MS, batch=_BATCH)
     changes: list[Change] = []
     try:
         # MongoDB takes no time of zero, which is no time.

@@ -1,5 +1,6 @@
 """All tables at a glance, with those of sales in `schema_sales.py`, those of money in `schema_money.py`, that of mail in `schema_mail.py`,
-those of files in `schema_files.py`, those of durable work in `schema_jobs.py`, and the trail of what was done in `schema_audit.py`.
+those of files in `schema_files.py`, those of durable work in `schema_jobs.py`, those of webhooks in
+`schema_webhooks.py`, and the trail of what was done in `schema_audit.py`.
 
 Each table is the model of its row. `tillstream migrate` derives the collections, their `$jsonSchema` validators and their indexes from
 this page. Money is int64 minor units of the row's own `currency`; a day is the account's own time zone's day, in a column `…_on` as ISO
@@ -21,6 +22,7 @@ from datastore.schema_keys import ApiKey, ApiKeyHash
 from datastore.schema_mail import SummaryMail
 from datastore.schema_money import Breakdown, Expense, ExpenseCategory, Inventory, LedgerEntry, RecurringExpense, Summary
 from datastore.schema_sales import Refund, RefundItem, Sale, SaleItem
+from datastore.schema_webhooks import WebhookDelivery, WebhookEndpoint, WebhookFeed, WebhookQueue
 from datastore.scope import Role
 from datastore.tables import IdentityRow, Index, OnDelete, OwnedRow, Policy, Reference, Row, TableSpec
 
@@ -58,6 +60,10 @@ __all__ = [
     "Summary",
     "SummaryMail",
     "User",
+    "WebhookDelivery",
+    "WebhookEndpoint",
+    "WebhookFeed",
+    "WebhookQueue",
 ]
 
 
@@ -338,6 +344,10 @@ TABLES: tuple[type[Row], ...] = (
     AuditEvent,
     Job,
     JobTicket,
+    WebhookEndpoint,
+    WebhookDelivery,
+    WebhookQueue,
+    WebhookFeed,
     Counter,
     IdempotencyKey,
 )

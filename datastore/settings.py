@@ -116,6 +116,10 @@ class Settings(BaseSettings):
         description="Whom mail comes from: an address, or a name and an address as in `Shop <till@example.org>`.",
     )
 
+    webhook_allow_private: bool = Field(
+        default=False, description="Whether webhooks may go to our own network, to any port and unencrypted; never in production."
+    )
+
     @field_validator("allowed_origins", "trusted_proxies", mode="before")
     @classmethod
     def _from_commas(cls, value: object) -> object:
@@ -150,6 +154,14 @@ class Settings(BaseSettings):
     def _keys_with_the_endpoint(self) -> Self:
         if self.s3_endpoint is not None and (self.s3_access_key is None or self.s3_secret_key is None):
             raise ValueError(f"{PREFIX}S3_ENDPOINT needs {PREFIX}S3_ACCESS_KEY and {PREFIX}S3_SECRET_KEY beside it")
+        return self
+
+    @model_validator(mode="after")
+    def _webhooks_kept_outside(self) -> Self:
+        if self.env == "production" and self.webhook_allow_private:
+            raise ValueError(
+                f"{PREFIX}WEBHOOK_ALLOW_PRIVATE must stay off in production: whoever signs up could have servers of yours called"
+            )
         return self
 
     @model_validator(mode="after")

@@ -3,14 +3,16 @@
 import gc
 import logging
 import socket
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import uvicorn
 
 from datastore.settings import Settings
 from gql.app import create_app, open_service, open_services
+from gql.webhooks import Webhooks, open_webhooks
 from gql.websocket import uvicorn_options
-from gql.working import open_worker
+from gql.working import Working, open_worker
 
 logger = logging.getLogger("tillstream")
 
@@ -30,7 +32,9 @@ async def run_server(settings: Settings, listening: socket.socket | None = None)
         await services.outside.blobs.prepare()
         service = await stack.enter_async_context(open_service(services))
         working = await stack.enter_async_context(open_worker(services, service))
-        app = create_app(service, services, {} if working is None else {"worker": lambda: working.alive})
+        webhooks = await stack.enter_async_context(open_webhooks(services, service.engine)) if settings.job_slots else None
+        background = {"worker": working, "webhooks": webhooks}
+        app = create_app(service, services, {name: _goes_on(task) for name, task in background.items() if task is not None})
         config = uvicorn.Config(
             app,
             lifespan="off",
@@ -46,6 +50,10 @@ async def run_server(settings: Settings, listening: socket.socket | None = None)
         gc.freeze()
         logger.info("serving on http://%s:%s", host, port)
         await uvicorn.Server(config).serve(sockets=[bound])
+
+
+def _goes_on(task: Working | Webhooks) -> Callable[[], bool]:
+    return lambda: task.alive
 
 
 def bind(host: str, port: int, *, else_any: bool = False) -> socket.socket:

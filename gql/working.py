@@ -12,6 +12,7 @@ from datastore.database import Database
 from datastore.settings import Settings
 from gql.app import open_services
 from gql.service import GraphQLService
+from gql.webhooks import open_webhooks
 from resolvers.services import Services
 from resolvers.workers import Worker
 
@@ -73,10 +74,11 @@ async def run_worker(settings: Settings) -> None:
         await services.outside.blobs.prepare()
         working = Working(Worker(services, slots=settings.job_slots or 1))
         stack.push_async_callback(working.stop)
+        webhooks = await stack.enter_async_context(open_webhooks(services, None))
         listening = await stack.enter_async_context(_running(listen(services.database, working.worker)))
         logger.info("carrying out jobs, %d at a time", settings.job_slots or 1)
         told = await stack.enter_async_context(_running(_until(stopping)))
-        await asyncio.wait([told, working.task, listening], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([told, working.task, listening, *webhooks.tasks], return_when=asyncio.FIRST_COMPLETED)
         if not stopping.is_set():
             raise RuntimeError("the worker has ended by itself; the log says why")
 

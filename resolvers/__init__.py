@@ -30,6 +30,8 @@ from resolvers import (
     transactions,
     uploads,
     users,
+    webhook_deliveries,
+    webhook_endpoints,
 )
 from resolvers.scalars import SCALARS
 
@@ -55,6 +57,8 @@ MODULES = (
     files,
     uploads,
     jobs,
+    webhook_endpoints,
+    webhook_deliveries,
     engine,
 )
 

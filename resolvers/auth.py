@@ -205,6 +205,11 @@ def on_behalf_of(account_id: str, user_id: str) -> Scope:
     return grant(account_id, user_id, "STAFF")
 
 
+def for_programs(account_id: str, user_id: str) -> Scope:
+    """The scope of what was set up for programs of the business (webhooks), which are shown what a manager is. Internal."""
+    return grant(account_id, user_id, "MANAGER")
+
+
 async def scope_at_work(services: Services, account_id: str, user_id: str) -> Scope | None:
     """The scope of a job that a person scheduled, in the role that they have now; None where they are no longer a member. Internal."""
     reader = Reader(Snapshot(services.database), on_behalf_of(account_id, user_id), services.cursors)

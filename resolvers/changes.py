@@ -80,7 +80,7 @@ class Change:
             table=ChangedTable(change.table),
             operation=ChangeOperation(operation),
             id=strawberry.ID(change.id),
-            changed_fields=None if operation != "UPDATE" or change.fields is None else _changed_fields(change.table, change.fields, role),
+            changed_fields=None if operation != "UPDATE" or change.fields is None else changed_fields(change.table, change.fields, role),
             at=change.at,
             version=to_wire(change.time),
         )
@@ -149,7 +149,8 @@ def _owned(table: ChangedTable) -> type[OwnedRow]:
     return cast("type[OwnedRow]", TABLES_BY_NAME[cast("str", table.value)])
 
 
-def _changed_fields(table: str, columns: frozenset[str], role: Role) -> list[str]:
+def changed_fields(table: str, columns: frozenset[str], role: Role) -> list[str]:
+    """The fields of a table's GraphQL type that show one of these columns to a role."""
     shown = columns.difference(TABLES_BY_NAME[table].spec.rights.hidden.get(role, ()))
     return [name for name, made_of in _fields(table) if not shown.isdisjoint(made_of)]
 

@@ -78,43 +78,45 @@ async def get_product(ctx: RouteContext, id: str) -> ProductView:
 @route("POST", "/stock", "STOCK_WRITE")
 async def post_stock(ctx: RouteContext, body: json_input(AdjustStockInput)) -> ProductView:  # type: ignore[valid-type]
     """Adds to or takes from a product's stock. 409 where a tracked stock would go below zero."""
-    return _product_view((await ctx.mutate(adjust_stock, input=body)).row)
+    return product_view((await ctx.mutate(adjust_stock, input=body)).row)
 
 
 async def _sales(ctx: QueryContext, query: SalesQuery) -> SaleList:
     wanted = SaleFilter(Days.between(query.from_, query.to), query.status, query.payment_method, query.search)
     page = await page_of_sales(ctx.db, wanted, first=query.limit, after=query.cursor)
-    return SaleList(data=await asyncio.gather(*(_sale_view(ctx, row) for row in page.rows)), next_cursor=_next(page))
+    return SaleList(data=await asyncio.gather(*(sale_view(ctx, row) for row in page.rows)), next_cursor=_next(page))
 
 
 async def _sale(ctx: QueryContext, id: str) -> SaleView:
     row = await ctx.db.get(tables.Sale, id_of(tables.Sale, id, "id"))
     if row is None:
         raise NotFoundError("id: there is no such sale.")
-    return await _sale_view(ctx, row)
+    return await sale_view(ctx, row)
 
 
 async def _products(ctx: QueryContext, query: ProductsQuery) -> ProductList:
     category = None if query.category_id is None else id_of(tables.ProductCategory, query.category_id, "categoryId")
     wanted = ProductFilter(query.archived, category, query.low_stock, query.search)
     page = await page_of_products(ctx.db, wanted, ProductOrder.NAME, first=query.limit, after=query.cursor, descending=False)
-    return ProductList(data=[_product_view(row) for row in page.rows], next_cursor=_next(page))
+    return ProductList(data=[product_view(row) for row in page.rows], next_cursor=_next(page))
 
 
 async def _product(ctx: QueryContext, id: str) -> ProductView:
     row = await ctx.db.get(tables.Product, id_of(tables.Product, id, "id"))
     if row is None:
         raise NotFoundError("id: there is no such product.")
-    return _product_view(row)
+    return product_view(row)
 
 
-async def _sale_view(ctx: QueryContext, row: tables.Sale) -> SaleView:
+async def sale_view(ctx: QueryContext, row: tables.Sale) -> SaleView:
+    """The sale as programs are shown it, with its items."""
     lines = await all_lines(ctx.db, tables.SaleItem, "by_sale", row.id)
     items = [view_of(SaleItemView, SaleItem.of(line), product_id=line.product_id) for line in lines]
     return view_of(SaleView, Sale.of(row), items=items)
 
 
-def _product_view(row: tables.Product) -> ProductView:
+def product_view(row: tables.Product) -> ProductView:
+    """The product as programs are shown it."""
     return view_of(ProductView, Product.of(row), category_id=row.category_id)
 
 

@@ -18,6 +18,7 @@ from tests.live import (
     cases_money,
     cases_sales,
     cases_search,
+    cases_webhooks,
 )
 from tests.live.cases import Case, Stall, case
 from tests.live.verify import verify_live
@@ -233,6 +234,7 @@ OTHER_MODULES = (
     cases_dashboard,
     cases_money,
     cases_keys,
+    cases_webhooks,
     cases_audit,
     cases_files,
     cases_folders,

@@ -9,7 +9,17 @@ from resolvers import MODULES, auth, products
 from resolvers.functions import Kind, QueryContext, field, identity_mutation, marking_of, query, root_field
 
 RESOLVERS = Path(auth.__file__).parent
-MAY_REACH_IDENTITY = {"api_keys.py", "auth.py", "users.py", "nodes.py", "engine.py", "functions.py", "runs.py"}
+MAY_REACH_IDENTITY = {
+    "api_keys.py",
+    "auth.py",
+    "users.py",
+    "nodes.py",
+    "engine.py",
+    "functions.py",
+    "runs.py",
+    "webhook_deliveries.py",
+    "webhook_endpoints.py",
+}
 
 
 def test_a_decorator_leaves_the_function_as_it_was() -> None:

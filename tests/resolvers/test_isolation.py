@@ -38,6 +38,7 @@ from tests.gql.api import PASSWORD, Api, Person
 from tests.resolvers.conftest import contents
 from tests.resolvers.errands import run_errand, schedule
 from tests.resolvers.filing import make_folder
+from tests.resolvers.hooks import TEST, make_endpoint
 from tests.resolvers.key_ring import make_key
 from tests.resolvers.shop import adjust, make_category, make_product
 from tests.resolvers.spending import keep_books
@@ -50,8 +51,31 @@ DEPTH = 4
 MOST_TOKENS = 4500
 """In a document, punctuation and all: a little less than the server takes."""
 
-KINDS = {"acc", "usr", "set", "prd", "pct", "stm", "ses", "mem", "sal", "sli", "rfd", "rfi", "ect", "exp", "rec", "txn", "fld"}
+KINDS = {
+    "acc",
+    "usr",
+    "set",
+    "prd",
+    "pct",
+    "stm",
+    "ses",
+    "mem",
+    "sal",
+    "sli",
+    "rfd",
+    "rfi",
+    "ect",
+    "exp",
+    "rec",
+    "txn",
+    "fld",
+    "whe",
+    "whd",
+}
 """The prefixes of the ids that a business of the tests here has."""
+
+TAKEN = {"webhook_endpoints", "webhook_deliveries"}
+"""Tables that are not followed whose ids fields take."""
 
 Fill = Callable[[str], str]
 """The id for an argument or input field at a path."""
@@ -88,6 +112,8 @@ async def other(api: Api) -> Person:
     await refund(api, person, sold[1], reason=f"{SECRET} 1")
     await keep_books(api, person, f"{SECRET} 1", VALUES["Date"])
     await make_key(api, person, name=f"{SECRET} 1")
+    endpoint = await make_endpoint(api, person, f"https://{SECRET}.example.org/", "sale.*")
+    await api.data(TEST, {"id": endpoint["id"]}, caller=person)
     await make_folder(api, person, f"{SECRET} 1")
     deleted, _ = [await store(api, person, SECRET.encode(), f"{SECRET} 1") for _ in range(2)]
     await api.data(DELETE_FILE, {"id": deleted["id"]}, caller=person)
@@ -231,9 +257,11 @@ async def rows_of(database: Database, account_id: str) -> dict[str, list[Any]]:
 
 
 async def ids_of(database: Database, person: Person) -> list[str]:
-    """One id of each kind of row that somebody has; what is not followed has no ids that a field could take."""
+    """One id of each kind of row that somebody has; of what is not followed, few have ids that a field could take."""
     rows = await rows_of(database, person.account_id)
-    found = {documents[0]["_id"] for table, documents in rows.items() if documents and TABLES_BY_NAME[table].spec.followed}
+    found = {
+        documents[0]["_id"] for table, documents in rows.items() if documents and (TABLES_BY_NAME[table].spec.followed or table in TAKEN)
+    }
     return sorted({*found, person.user_id})
 
 

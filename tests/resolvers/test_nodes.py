@@ -5,6 +5,7 @@ import pytest
 from tests.gql.api import Api, Person
 from tests.resolvers.errands import run_errand, schedule
 from tests.resolvers.filing import make_folder
+from tests.resolvers.hooks import TEST, make_endpoint
 from tests.resolvers.key_ring import make_key
 from tests.resolvers.shop import make_category, make_product, problems
 from tests.resolvers.spending import keep_books
@@ -53,6 +54,8 @@ async def every_kind(api: Api, owner: Person) -> dict[str, str]:
         "Folder": await make_folder(api, owner),
         "File": (await store(api, owner))["id"],
         "Job": await schedule(api, owner, run_errand, {"what": "wait"}),
+        "WebhookEndpoint": (endpoint := (await make_endpoint(api, owner, "https://hooks.example.org/"))["id"]),
+        "WebhookDelivery": (await api.data(TEST, {"id": endpoint}, caller=owner))["sendTestWebhook"]["id"],
     }
 
 

@@ -1,0 +1,238 @@
+"""What one endpoint is sent, in which order, and what happens when its receiver fails."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from datastore.database import Database
+from resolvers import webhook_attempts, webhook_lines
+from resolvers.services import Services
+from tests.gql.api import LIMIT_SECONDS, Api, Person
+from tests.receivers import Received, Receiver, receiving, status
+from tests.resolvers.clocks import Clock
+from tests.resolvers.conftest import contents
+from tests.resolvers.hooks import (
+    DELETE,
+    TEST,
+    UPDATE,
+    Sending,
+    Values,
+    deliveries,
+    endpoint_of,
+    make_endpoint,
+    open_to_all,
+    sending,
+    until_logged,
+)
+from tests.resolvers.shop import UPDATE_PRODUCT, make_product
+
+Shop = tuple[Api, Clock, Person]
+
+
+@pytest.fixture
+async def shop(database: Database, services: Services) -> Shop:
+    api, clock = open_to_all(services)
+    return api, clock, await api.sign_up()
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with receiving() as receiver:
+        yield receiver
+
+
+async def rename(api: Api, owner: Person, product: Values, *names: str) -> None:
+    for name in names:
+        await api.data(UPDATE_PRODUCT, {"input": {"id": product["id"], "name": name}}, caller=owner)
+
+
+def told(receiver: Receiver, product: Values) -> list[str]:
+    """The versions that were told of a product, in the order they came."""
+    return [each.message["data"]["version"] for each in receiver.received if each.message["data"].get("id") == product["id"]]
+
+
+def pass_by(clock: Clock, process: Sending, **time: float) -> None:
+    """Lets time pass."""
+    clock.now += timedelta(**time)
+    process.wake()
+
+
+def states(log: list[Values]) -> list[str]:
+    return [each["status"] for each in log]
+
+
+async def test_what_is_told_of_a_row_stays_in_order_when_it_fails_and_other_rows_go_on(shop: Shop, receiver: Receiver) -> None:
+    api, clock, owner = shop
+    bad, good = [await make_product(api, owner, name) for name in ("Assam", "Darjeeling")]
+    endpoint = await make_endpoint(api, owner, receiver.url, "product.updated")
+    receiver.answer = lambda request: status(500 if request.message["data"]["id"] == bad["id"] else 200)
+    async with sending(api.services) as process:
+        await rename(api, owner, bad, "A 1", "A 2")
+        await rename(api, owner, good, "D 1", "D 2")
+        await rename(api, owner, bad, "A 3")
+        log = await until_logged(api, owner, endpoint["id"], lambda log: states(log).count("DELIVERED") == 2 and len(log) == 5)
+        assert sorted(states(log)) == ["DELIVERED", "DELIVERED", "SCHEDULED", "WAITING", "WAITING"]
+        assert len(told(receiver, bad)) == 1
+        receiver.answer = lambda _: status(200)
+        pass_by(clock, process, seconds=6)
+        await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["DELIVERED"] * 5)
+    first, again, *others = told(receiver, bad)
+    assert first == again
+    assert [again, *others] == sorted({again, *others})
+    assert len(others) == 2
+    assert told(receiver, good) == sorted(set(told(receiver, good)))
+    ids = [each.headers["webhook-id"] for each in receiver.received]
+    assert len(set(ids)) == len(ids) - 1, "the repeat alone has the id of what it repeats"
+
+
+async def test_a_receiver_that_hangs_holds_up_no_other(shop: Shop, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    api, clock, owner = shop
+    monkeypatch.setattr(webhook_attempts, "SECONDS", 0.5)
+    async with receiving() as hanging:
+        hanging.answer = lambda _: None
+        stuck = await make_endpoint(api, owner, hanging.url, "product.created")
+        await make_endpoint(api, owner, receiver.url, "product.created")
+        async with sending(api.services) as process:
+            for number in range(12):
+                await make_product(api, owner, f"Tea {number}")
+            await receiver.count(12)
+            assert hanging.most_at_once <= webhook_lines.AT_ONCE
+            log = await until_logged(api, owner, stuck["id"], lambda log: states(log).count("SCHEDULED") >= 5)
+            assert {each["error"] for each in log} <= {None, "There was no answer within 0.5 seconds."}
+            await until_paused(api)
+            hanging.answer = lambda _: status(200)
+            pass_by(clock, process, minutes=6)
+            await until_logged(api, owner, stuck["id"], lambda log: states(log) == ["DELIVERED"] * 12)
+
+
+async def test_an_endpoint_that_fails_is_asked_now_and_then_and_sent_everything_once_it_answers(shop: Shop, receiver: Receiver) -> None:
+    api, clock, owner = shop
+    endpoint = await make_endpoint(api, owner, receiver.url, "product.created")
+    receiver.answer = lambda _: status(503)
+    async with sending(api.services) as process:
+        for number in range(10):
+            await make_product(api, owner, f"Tea {number}")
+        await until_logged(api, owner, endpoint["id"], lambda log: len(log) == 10 and states(log).count("SCHEDULED") >= 5)
+        assert (await endpoint_of(api, owner, endpoint["id"]))["failingSince"] == "2027-02-01T12:00:00.000Z"
+        await until_paused(api)
+        tried = len(receiver.received)
+        assert tried <= 8
+        pass_by(clock, process, minutes=6)
+        await receiver.count(tried + 1)
+        await until_paused(api)
+        assert len(receiver.received) == tried + 1
+        receiver.answer = lambda _: status(200)
+        pass_by(clock, process, minutes=6)
+        await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["DELIVERED"] * 10)
+    assert (await endpoint_of(api, owner, endpoint["id"]))["failingSince"] is None
+
+
+async def until_paused(api: Api) -> None:
+    """Waits until no process sends, because the receiver fails."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while not any(
+            queue["paused_until"] > api.services.clock() and queue["holder"] is None
+            for queue in (await contents(api.services.database))["webhook_queues"]
+        ):
+            await asyncio.sleep(0.02)
+
+
+async def test_a_message_is_given_up_after_ten_attempts_and_those_behind_it_go_on(
+    shop: Shop, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, clock, owner = shop
+    monkeypatch.setattr(webhook_lines, "DISABLED_AFTER", timedelta(days=1000))
+    product = await make_product(api, owner)
+    endpoint = await make_endpoint(api, owner, receiver.url, "product.updated")
+    first: list[str] = []
+
+    def refuse_the_first(request: Received) -> bytes:
+        first.append(request.headers["webhook-id"])
+        return status(500 if request.headers["webhook-id"] == first[0] else 200, b"no")
+
+    receiver.answer = refuse_the_first
+    async with sending(api.services) as process:
+        await rename(api, owner, product, "A 1", "A 2")
+        for attempt in range(1, 11):
+            await until_logged(api, owner, endpoint["id"], lambda log, n=attempt: bool(log) and log[0]["attempts"] == n)  # type: ignore[misc]
+            pass_by(clock, process, hours=30)
+        log = await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["FAILED", "DELIVERED"])
+    assert (log[0]["responseStatus"], log[0]["responseBody"], log[0]["nextAttemptAt"]) == (500, "no", None)
+    assert log[0]["error"] == "The receiver answered 500."
+    assert len(receiver.received) == 11
+
+
+async def test_a_redirect_counts_as_a_failure_and_leads_nowhere(shop: Shop, receiver: Receiver) -> None:
+    api, _, owner = shop
+    async with receiving() as inner:
+        receiver.answer = lambda _: status(307, Location=inner.url)
+        endpoint = await make_endpoint(api, owner, receiver.url)
+        await api.data(TEST, {"id": endpoint["id"]}, caller=owner)
+        async with sending(api.services):
+            [logged] = await until_logged(api, owner, endpoint["id"], lambda log: log[0]["attempts"] == 1)
+        assert (logged["status"], logged["error"]) == ("SCHEDULED", "The receiver answered 307. Redirects are not followed.")
+        assert inner.received == []
+
+
+async def test_a_process_that_stops_amid_messages_leaves_them_to_another_under_the_same_ids(shop: Shop, receiver: Receiver) -> None:
+    api, _, owner = shop
+    endpoint = await make_endpoint(api, owner, receiver.url, "product.created")
+    receiver.answer = lambda _: None
+    async with sending(api.services):
+        for number in range(3):
+            await make_product(api, owner, f"Tea {number}")
+        await receiver.count(3)
+    receiver.answer = lambda _: status(200)
+    async with sending(api.services):
+        await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["DELIVERED"] * 3)
+    ids = [each.headers["webhook-id"] for each in receiver.received]
+    assert (len(ids), set(ids[:3])) == (6, set(ids[3:]))
+
+
+async def test_two_processes_tell_each_change_once_and_in_order(shop: Shop, receiver: Receiver) -> None:
+    api, _, owner = shop
+    products = [await make_product(api, owner, f"Tea {number}") for number in range(3)]
+    endpoint = await make_endpoint(api, owner, receiver.url, "product.updated")
+    async with sending(api.services), sending(api.services):
+        await asyncio.gather(*(rename(api, owner, product, *(f"{product['name']} {n}" for n in range(8))) for product in products))
+        await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["DELIVERED"] * 24)
+    for product in products:
+        versions = told(receiver, product)
+        assert versions == sorted(set(versions))
+        assert len(versions) == 8
+
+
+async def test_an_endpoint_that_is_switched_off_is_sent_what_waited_and_what_it_missed_is_said(shop: Shop, receiver: Receiver) -> None:
+    api, clock, owner = shop
+    endpoint = await make_endpoint(api, owner, receiver.url, "product.created")
+    receiver.answer = lambda _: status(500)
+    async with sending(api.services) as process:
+        await make_product(api, owner, "Waiting")
+        await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["SCHEDULED"])
+        await api.data(UPDATE, {"input": {"id": endpoint["id"], "enabled": False}}, caller=owner)
+        receiver.answer = lambda _: status(200)
+        pass_by(clock, process, hours=1)
+        other = await make_endpoint(api, owner, receiver.url, "product.created")
+        await make_product(api, owner, "Missed")
+        await until_logged(api, owner, other["id"], lambda log: states(log) == ["DELIVERED"])
+        assert states(await deliveries(api, owner, endpoint["id"])) == ["SCHEDULED"]
+        await api.data(UPDATE, {"input": {"id": endpoint["id"], "enabled": True}}, caller=owner)
+        process.wake()
+        log = await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["DELIVERED"] * 2)
+    assert [each["event"] for each in log] == ["product.created", "feed.gap"]
+    assert '"from":"2027-02-01T12:00:00.000Z","to":"2027-02-01T13:00:00.000Z"' in log[1]["body"]
+
+
+async def test_the_deliveries_of_a_deleted_endpoint_are_deleted(shop: Shop, receiver: Receiver) -> None:
+    api, _, owner = shop
+    endpoint = await make_endpoint(api, owner, receiver.url, "product.created")
+    async with sending(api.services) as process:
+        await make_product(api, owner)
+        await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["DELIVERED"])
+        await api.data(DELETE, {"id": endpoint["id"]}, caller=owner)
+        process.wake()
+        async with asyncio.timeout(LIMIT_SECONDS):
+            while (stored := await contents(api.services.database))["webhook_queues"] or stored["webhook_deliveries"]:
+                await asyncio.sleep(0.02)
