@@ -30,7 +30,11 @@ MAX_ALIASES = 200
 MAX_DIRECTIVES = 100
 """In a document."""
 MAX_REPEATED_FIELDS = 50
-"""In a document: fields that stand beside one of the same name. Validation compares each of them with each."""
+"""In a document: fields that stand beside one of the same name, for the same type. Validation compares each of them with each."""
+MAX_INLINE_FRAGMENTS = 100
+"""In a document."""
+MAX_OPERATIONS = 50
+"""In a document."""
 MAX_FRAGMENTS = 50
 """In a document. Validation compares those that are spread in one place with each other, too."""
 
@@ -43,7 +47,9 @@ def check_repeats(document: DocumentNode) -> list[GraphQLError]:
         "aliases": (repeats.aliases, MAX_ALIASES),
         "directives": (repeats.directives, MAX_DIRECTIVES),
         "fields of equal names beside each other": (repeats.fields, MAX_REPEATED_FIELDS),
+        "operations": (repeats.operations, MAX_OPERATIONS),
         "fragments": (repeats.fragments, MAX_FRAGMENTS),
+        "inline fragments": (repeats.inline, MAX_INLINE_FRAGMENTS),
     }
     return [_too_complex(f"The document has more than {most} {what}.") for what, (number, most) in counted.items() if number > most]
 
@@ -51,7 +57,7 @@ def check_repeats(document: DocumentNode) -> list[GraphQLError]:
 class _Repeats(Visitor):
     def __init__(self) -> None:
         super().__init__()
-        self.aliases = self.directives = self.fields = self.fragments = 0
+        self.aliases = self.directives = self.fields = self.operations = self.fragments = self.inline = 0
 
     def enter_field(self, node: FieldNode, *_: object) -> None:
         self.aliases += node.alias is not None
@@ -61,6 +67,12 @@ class _Repeats(Visitor):
             names = list(_names_in(node))
             self.fields += len(names) - len(set(names))
 
+    def enter_operation_definition(self, *_: object) -> None:
+        self.operations += 1
+
+    def enter_inline_fragment(self, *_: object) -> None:
+        self.inline += 1
+
     def enter_fragment_definition(self, *_: object) -> None:
         self.fragments += 1
 
@@ -68,13 +80,13 @@ class _Repeats(Visitor):
         self.directives += 1
 
 
-def _names_in(selections: SelectionSetNode) -> Iterator[str]:
-    """What the fields of a selection are called in the result, those of its inline fragments included."""
+def _names_in(selections: SelectionSetNode, condition: str = "") -> Iterator[tuple[str, str]]:
+    """What the fields of a selection are called in the result, each with the type it is for; those of inline fragments included."""
     for node in selections.selections:
         if isinstance(node, FieldNode):
-            yield (node.alias or node.name).value
+            yield condition, (node.alias or node.name).value
         elif isinstance(node, InlineFragmentNode):
-            yield from _names_in(node.selection_set)
+            yield from _names_in(node.selection_set, node.type_condition.name.value if node.type_condition else condition)
 
 
 def check_depth(document: DocumentNode) -> list[GraphQLError]:

@@ -93,8 +93,10 @@ def test_what_is_kept_is_bounded(documents: Documents) -> None:
         ("{ n " + "@skip(if: true) " * 101 + "}", "more than 100 directives"),
         ("{ ...f } fragment f on Query { " + " ".join(f"n{number}: n" for number in range(201)) + " }", "more than 200 aliases"),
         ("{ " + "n " * 52 + "}", "more than 50 fields of equal names"),
-        ("{ n " + "... on Query { n } " * 51 + "}", "more than 50 fields of equal names"),
+        ("{ n " + "... on Query { n } " * 52 + "}", "more than 50 fields of equal names"),
         ("{ " + "a { n n } " * 26 + "}", "more than 50 fields of equal names"),
+        ("{ " + "".join(f"... on T{number} {{ n }} " for number in range(101)) + "}", "more than 100 inline fragments"),
+        (" ".join(f"query q{number} {{ n }}" for number in range(51)), "more than 50 operations"),
         ("{ n } " + " ".join(f"fragment f{number} on Query {{ n }}" for number in range(51)), "more than 50 fragments"),
     ],
 )
@@ -102,6 +104,13 @@ def test_a_document_that_repeats_itself_too_often_is_too_complex(documents: Docu
     code, message = refusal(documents, query)
     assert code == "TOO_COMPLEX"
     assert complaint in message
+
+
+def test_a_document_may_name_the_same_fields_for_every_type(documents: Documents) -> None:
+    query = "{ " + "".join(f"... on T{number} {{ n x y }} " for number in range(60)) + "}"
+    with pytest.raises(RequestRefused) as refused:
+        documents.prepare(query, None)
+    assert {error["extensions"]["code"] for error in refused.value.errors} == {"INVALID_INPUT"}  # there are no such types, and that is all
 
 
 def test_a_document_may_have_as_many_aliases_and_directives_as_people_write(documents: Documents) -> None:
