@@ -1,6 +1,6 @@
 """All tables at a glance, with those of sales in `schema_sales.py`, those of money in `schema_money.py`, that of mail in `schema_mail.py`,
 those of files in `schema_files.py`, those of durable work in `schema_jobs.py`, those of webhooks in
-`schema_webhooks.py`, and the trail of what was done in `schema_audit.py`.
+`schema_webhooks.py`, the trail of what was done in `schema_audit.py`, and who shares a business in `schema_members.py`.
 
 Each table is the model of its row. `tillstream migrate` derives the collections, their `$jsonSchema` validators and their indexes from
 this page. Money is int64 minor units of the row's own `currency`; a day is the account's own time zone's day, in a column `…_on` as ISO
@@ -20,6 +20,7 @@ from datastore.schema_files import File, Folder, StorageUsage
 from datastore.schema_jobs import Job, JobTicket
 from datastore.schema_keys import ApiKey, ApiKeyHash
 from datastore.schema_mail import SummaryMail
+from datastore.schema_members import Invitation, InvitationCode, Membership
 from datastore.schema_money import Breakdown, Expense, ExpenseCategory, Inventory, LedgerEntry, RecurringExpense, Summary
 from datastore.schema_sales import Refund, RefundItem, Sale, SaleItem
 from datastore.schema_webhooks import WebhookDelivery, WebhookEndpoint, WebhookFeed, WebhookQueue
@@ -42,10 +43,13 @@ __all__ = [
     "Folder",
     "IdempotencyKey",
     "Inventory",
+    "Invitation",
+    "InvitationCode",
     "Job",
     "JobTicket",
     "LedgerEntry",
     "Member",
+    "Membership",
     "Product",
     "ProductCategory",
     "RecurringExpense",
@@ -136,11 +140,13 @@ class Member(OwnedRow):
         "members",
         "mem",
         "member",
-        indexes=(Index("by_user", ("user_id",), unique=True),),
-        rights=Rights(read=EVERYONE, list=MANAGERS, insert=OWNERS, change=OWNERS, delete=OWNERS),
+        indexes=(Index("by_user", ("user_id",), unique=True), Index("by_created", ("created_at",))),
+        rights=Rights(read=EVERYONE, list=MANAGERS, insert=OWNERS, change=OWNERS, delete=OWNERS, hidden={"STAFF": ("email",)}),
     )
 
     user_id: str
+    email: str | None
+    """The address that they sign in with, as the others see it."""
     role: Role
     name: str = ""
     """What the person is called, for the others in the business to read."""
@@ -320,6 +326,9 @@ TABLES: tuple[type[Row], ...] = (
     Session,
     Account,
     Member,
+    Membership,
+    Invitation,
+    InvitationCode,
     Settings,
     ApiKey,
     ApiKeyHash,

@@ -271,6 +271,10 @@ class IdentityWriter:
         """The one row with these keys in a unique index, all of them given; None where one is null."""
         return await _find(self._transaction, table, unique_scan(identity_table(table), index, None, keys))
 
+    async def list(self, table: type[Identity], index: str, *keys: KeyValue) -> tuple[Identity, ...]:
+        """The rows that begin with these keys in an index, in its order, the first thousand at most."""
+        return await _rows(self._transaction, table, scan_of(identity_table(table), index, None, keys), MAX_LISTED)
+
     async def insert(self, row: Identity) -> Identity:
         """Store a new row. Raises as `Writer.insert` does."""
         identity_table(type(row))

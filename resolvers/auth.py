@@ -13,11 +13,12 @@ import strawberry
 from pydantic import BaseModel, Field
 
 from datastore import schema as tables
-from datastore.errors import ConflictError, UnauthenticatedError
+from datastore.errors import ConflictError, NotFoundError, UnauthenticatedError
 from datastore.reading import IdentityReader, Reader, Snapshot
 from datastore.scope import Role, Scope, grant
 from datastore.transactions import Transaction, run_transaction
 from datastore.writing import IdentityWriter
+from resolvers.arguments import id_of
 from resolvers.functions import IdentityMutationContext, identity_mutation
 from resolvers.key_texts import PREFIX, is_key
 from resolvers.money import CurrencyCode
@@ -72,6 +73,9 @@ class SignInInput(BaseModel):
 
     email: Email = Field(description="The address that was signed up with.")
     password: OfferedPassword = Field(description="The password.", repr=False)
+    account_id: strawberry.ID | None = Field(
+        default=None, description="The business to work in, where it is not the one that you signed up with: see `memberships`."
+    )
 
 
 @identity_mutation(public=True)
@@ -96,12 +100,15 @@ async def sign_up(
     )
     await ctx.identity.insert(user)
     await _open_account(ctx, account_id, user.id, input)
-    return await _start_session(ctx, user, "OWNER")
+    return await start_session(ctx, user, account_id, "OWNER")
 
 
 @identity_mutation(public=True)
 async def sign_in(ctx: IdentityMutationContext, input: Annotated[SignInInput, strawberry.argument(description="Who signs in.")]) -> Session:
-    """Signs in on this device. An unknown address and a wrong password look alike, and take as long."""
+    """Signs in on this device. An unknown address and a wrong password look alike, and take as long.
+
+    NOT_FOUND where you are no member of the business that you name.
+    """
     passwords = ctx.services.passwords
     known = await ctx.committed.find(tables.User, "by_email", input.email)
     if not await passwords.verify(known.password_hash if known else None, input.password) or known is None:
@@ -115,7 +122,8 @@ async def sign_in(ctx: IdentityMutationContext, input: Annotated[SignInInput, st
     user = await ctx.identity.update(user, password_hash=stronger)
     for row in sorted(everyone, key=lambda row: row.refreshed_at)[: len(everyone) + 1 - MOST_SESSIONS]:
         await _end_session(ctx, row.id)
-    return await _start_session(ctx, user, await _role_at_home(ctx, user))
+    account_id, role = await _place_of(ctx, user, input.account_id)
+    return await start_session(ctx, user, account_id, role)
 
 
 @identity_mutation(public=True)
@@ -221,6 +229,11 @@ def _scope(row: tables.Session) -> Scope:
     return grant(row.account_id, row.user_id, row.role, row.id)
 
 
+def membership_row(user_id: str, account_id: str, now: datetime) -> tables.Membership:
+    """The row by which a person finds a business that they are a member of. Internal."""
+    return tables.Membership(id=tables.Membership.new_id(), created_at=now, updated_at=now, user_id=user_id, account_id=account_id)
+
+
 async def _open_account(ctx: IdentityMutationContext, account_id: str, user_id: str, input: SignUpInput) -> None:
     db = ctx.writer(grant(account_id, user_id, "OWNER"))
     await db.insert(tables.Account(id=account_id, created_at=ctx.now, updated_at=ctx.now, account_id=account_id))
@@ -231,10 +244,12 @@ async def _open_account(ctx: IdentityMutationContext, account_id: str, user_id: 
             updated_at=ctx.now,
             account_id=account_id,
             user_id=user_id,
+            email=input.email,
             role="OWNER",
             name=input.name,
         )
     )
+    await ctx.identity.insert(membership_row(user_id, account_id, ctx.now))
     await db.insert(
         tables.Settings(
             id=tables.Settings.new_id(),
@@ -250,23 +265,43 @@ async def _open_account(ctx: IdentityMutationContext, account_id: str, user_id: 
     )
 
 
-async def _role_at_home(ctx: IdentityMutationContext, user: tables.User) -> Role:
-    """The role of the user in the account that signing in opens. Its row is read with the least of rights."""
-    db = ctx.writer(grant(user.home_account_id, user.id, "STAFF"))
-    member = await db.find(tables.Member, "by_user", user.id)
+async def role_in(ctx: IdentityMutationContext, user_id: str, account_id: str) -> Role | None:
+    """The role of a person in a business, None where they are no member; it is the same when the transaction commits. Internal.
+
+    Its row is read with the least of rights.
+    """
+    db = ctx.writer(on_behalf_of(account_id, user_id)).for_business
+    member = await db.find(tables.Member, "by_user", user_id)
     if member is None:
-        raise UnauthenticatedError("You are no longer a member of the business.")
+        return None
+    await db.guard(member)
     return member.role
 
 
-async def _start_session(ctx: IdentityMutationContext, user: tables.User, role: Role) -> Session:
+async def _place_of(ctx: IdentityMutationContext, user: tables.User, wanted: str | None) -> tuple[str, Role]:
+    """The business that signing in opens, and the role there: the one that is wanted, else that of the sign-up, else any other."""
+    if wanted is not None:
+        role = await role_in(ctx, user.id, id_of(tables.Account, wanted, "input.accountId"))
+        if role is None:
+            raise NotFoundError("input.accountId: there is no such account.")
+        return wanted, role
+    others = [row.account_id for row in await ctx.identity.list(tables.Membership, "by_user", user.id)]
+    for account_id in dict.fromkeys([user.home_account_id, *others]):
+        role = await role_in(ctx, user.id, account_id)
+        if role is not None:
+            return account_id, role
+    raise UnauthenticatedError("You are no longer a member of any business.")
+
+
+async def start_session(ctx: IdentityMutationContext, user: tables.User, account_id: str, role: Role) -> Session:
+    """A new session of somebody in a business, in the role that `role_in` found. Internal."""
     refresh_token = new_refresh_token()
     row = tables.Session(
         id=tables.Session.new_id(),
         created_at=ctx.now,
         updated_at=ctx.now,
         user_id=user.id,
-        account_id=user.home_account_id,
+        account_id=account_id,
         role=role,
         refresh_hash=hash_of(refresh_token),
         previous_refresh_hash=None,

@@ -2,8 +2,8 @@
 
 A function is a plain typed async function whose first parameter is its context. Its decorator names the kind; the schema is assembled
 from what is marked. A context offers just what its kind may do: a query's has no writer, a mutation's reads and writes one transaction.
-The `identity_` kinds reach the tables that have no owner (users, sessions), and are for the modules `auth`, `users`, `api_keys` and `nodes`
-alone; a test holds that.
+The `identity_` kinds reach the tables that have no owner (users, sessions), and are for the few modules that these are the business of; a
+test names them.
 
 Functions call each other as what they are: `await find_product(ctx, …)`. An undecorated function is internal: the wire never sees it.
 """

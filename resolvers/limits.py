@@ -121,6 +121,7 @@ LIMITS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "resend_verification": (_by_user(5, HOUR),),
     "change_email": (_by_user(10, HOUR), _by_user(20, DAY)),
     "invite_member": (_by_account(50, DAY), Rule(_recipient, Limit(3, DAY))),
+    "resend_invite": (_by_account(50, DAY),),
     "send_receipt": (_by_account(500, DAY), Rule(_recipient, Limit(20, DAY))),
     "email_statement": (_by_account(20, DAY), Rule(_recipient, Limit(5, DAY))),
     # What takes room or calls others.

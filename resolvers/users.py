@@ -2,24 +2,19 @@
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Annotated, Any, Self
+from typing import Self
 
 import strawberry
-from pydantic import BaseModel, Field
 
 from datastore import schema as tables
-from datastore.errors import UnauthenticatedError
 from resolvers.functions import (
-    IdentityMutationContext,
     IdentityQueryContext,
     QueryContext,
     field,
-    identity_mutation,
     identity_query,
 )
 from resolvers.nodes import Node, node_type
 from resolvers.settings import Settings, settings_row
-from resolvers.text import LocaleTag, Name
 
 
 @strawberry.enum(description="What a person may do in a business.")
@@ -86,14 +81,6 @@ class User(Node):
         return None if row is None else Account.of(row)
 
 
-@strawberry.pydantic.input(description="What to change of yourself; what is left out stays.")
-class UpdateProfileInput(BaseModel):
-    """Changes of the caller's own row."""
-
-    name: strawberry.Maybe[Name] = Field(default=None, description="What you are called, 1 to 200 characters.")
-    locale: strawberry.Maybe[LocaleTag] = Field(default=None, description="The BCP 47 language tag of what is written to you.")
-
-
 @identity_query
 async def viewer(ctx: IdentityQueryContext) -> User | None:
     """You; null where nobody is signed in."""
@@ -101,23 +88,6 @@ async def viewer(ctx: IdentityQueryContext) -> User | None:
         return None
     row = await ctx.identity.get(tables.User, ctx.caller.user_id)
     return None if row is None else User.of(row)
-
-
-@identity_mutation()
-async def update_profile(
-    ctx: IdentityMutationContext, input: Annotated[UpdateProfileInput, strawberry.argument(description="What to change.")]
-) -> User:
-    """Changes your own name or language."""
-    row = await ctx.identity.get(tables.User, ctx.scope.user_id)
-    if row is None:
-        raise UnauthenticatedError
-    changes: dict[str, Any] = input.model_dump(exclude_unset=True)
-    row = await ctx.identity.update(row, **changes)
-    db = ctx.writer(ctx.scope)
-    member = await db.find(tables.Member, "by_user", row.id)
-    if member is not None:
-        await db.update(member, name=row.name)
-    return User.of(row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,13 +207,17 @@ def test_scopes_are_granted_by_authentication_alone() -> None:
 FOR_THE_BUSINESS = {
     "api_keys.py": "notes when a key is used",
     "audit.py": "writes the trail, which nobody else does",
+    "auth.py": "finds the role of who signs in, and holds it until they are in",
     "file_rows.py": "settles files whoever uploaded them, and lets those go that are past their time",
+    "invitations.py": "lets in who was invited, and is no member yet",
+    "members.py": "lets anybody leave",
+    "profile.py": "has the businesses of a person know their name",
     "recurring_expenses.py": "books what was set up, when it is due",
     "sales.py": "takes stock, gives numbers and keeps the books for who may record a sale",
-    "summary_mail.py": "tells the owners, whoever switched that on, whatever became of them",
-    "verification.py": "reads what was uploaded, whatever became of who uploaded it",
     "stored_files.py": "stores what jobs make, which was allowed where they were scheduled",
+    "verification.py": "reads what was uploaded, whatever became of who uploaded it",
     "settings.py": "fixes the currency when the first amount is stored",
+    "summary_mail.py": "tells the owners, whoever switched that on, whatever became of them",
 }
 """The modules that read and write whatever the caller's role is, and what for."""
 

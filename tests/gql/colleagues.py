@@ -15,7 +15,16 @@ async def colleague(api: Api, of: Person, role: Role = "OWNER", name: str = "Gra
     now = utc_now()
     await stored(
         api.services.database,
-        Member(id=Member.new_id(), created_at=now, updated_at=now, account_id=of.account_id, user_id=person.user_id, role=role, name=name),
+        Member(
+            id=Member.new_id(),
+            created_at=now,
+            updated_at=now,
+            account_id=of.account_id,
+            user_id=person.user_id,
+            email=person.email,
+            role=role,
+            name=name,
+        ),
     )
     session_id = api.services.tokens.verify(person.access_token, api.services.clock()).session_id
     moved = {"q": {"_id": session_id}, "u": {"$set": {"account_id": of.account_id, "role": role}}}

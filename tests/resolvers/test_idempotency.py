@@ -141,4 +141,5 @@ def test_every_mutation_of_somebody_signed_in_can_be_repeated() -> None:
         "sign_in",
         "refresh_session",
         "create_api_key",
+        "switch_account",
     }

@@ -42,6 +42,7 @@ from tests.resolvers.hooks import TEST, make_endpoint
 from tests.resolvers.key_ring import make_key
 from tests.resolvers.shop import adjust, make_category, make_product
 from tests.resolvers.spending import keep_books
+from tests.resolvers.teams import invite
 from tests.resolvers.till import line, refund, sell
 from tests.resolvers.uploading import DELETE as DELETE_FILE
 from tests.resolvers.uploading import store
@@ -114,6 +115,7 @@ async def other(api: Api) -> Person:
     await make_key(api, person, name=f"{SECRET} 1")
     endpoint = await make_endpoint(api, person, f"https://{SECRET}.example.org/", "sale.*")
     await api.data(TEST, {"id": endpoint["id"]}, caller=person)
+    await invite(api, person, "wintermute@example.net")
     await make_folder(api, person, f"{SECRET} 1")
     deleted, _ = [await store(api, person, SECRET.encode(), f"{SECRET} 1") for _ in range(2)]
     await api.data(DELETE_FILE, {"id": deleted["id"]}, caller=person)

@@ -7,15 +7,14 @@ from typing import Any
 import pytest
 
 from datastore.errors import TillstreamError
-from datastore.schema import Member
 from datastore.scope import Role, grant
 from resolvers import jobs
 from resolvers.auth import scope_at_work
 from resolvers.calls import Calls
 from resolvers.services import Services
 from resolvers.workers import Worker
-from tests.datastore.samples import stored
 from tests.gql.api import LIMIT_SECONDS, Api, Person
+from tests.gql.colleagues import colleague
 from tests.jobs import work_off
 from tests.resolvers.conftest import Unchanged
 from tests.resolvers.errands import FAILURES, Diary, job_of, run_errand, run_hidden_errand, schedule, wait_errand
@@ -142,12 +141,8 @@ async def test_what_failed_is_tried_again_with_the_same_handle(api: Api, owner: 
 
 
 async def test_a_job_runs_with_the_role_that_its_person_has_then(api: Api, owner: Person, services: Services, diary: Diary) -> None:
-    now = services.clock()
-    member = Member(
-        id=Member.new_id(), created_at=now, updated_at=now, account_id=owner.account_id, user_id="usr_x", role="MANAGER", name="x"
-    )
-    await stored(services.database, member)
-    scope = await scope_at_work(services, owner.account_id, "usr_x")
+    manager = await colleague(api, owner, "MANAGER")
+    scope = await scope_at_work(services, owner.account_id, manager.user_id)
     assert scope is not None
     assert scope.role == "MANAGER"
     assert await scope_at_work(services, owner.account_id, "usr_y") is None

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from datastore.schema import Member
+from datastore.scope import Role
 from resolvers import mailing
 from resolvers.account_mails import Arguments, Code, invitation_mail, password_reset_mail, verification_mail
 from resolvers.functions import Kind, Marking, MutationContext
 from resolvers.mailing import mail_owners, send_mail, send_webhook_disabled
 from resolvers.runs import Run
 from resolvers.services import Services
-from tests.datastore.samples import stored
 from tests.gql.api import Api, Person
+from tests.gql.colleagues import colleague
 from tests.resolvers.post import Post, post_office, text_of
 
 
@@ -99,17 +99,6 @@ async def test_a_mail_that_was_sealed_with_another_secret_fails_at_once(api: Api
     assert (job["status"], job["attempts"]) == ("FAILED", 1)
 
 
-async def join(api: Api, owner: Person, name: str, role: Any) -> Person:
-    """Somebody more who works in a business."""
-    person = await api.sign_up(name=name)
-    now = api.services.clock()
-    member = Member(
-        id=Member.new_id(), created_at=now, updated_at=now, account_id=owner.account_id, user_id=person.user_id, role=role, name=name
-    )
-    await stored(api.services.database, member)
-    return person
-
-
 async def tell(api: Api, owner: Person) -> None:
     """Tells the owners that a webhook was switched off."""
 
@@ -120,9 +109,10 @@ async def tell(api: Api, owner: Person) -> None:
 
 
 async def test_every_owner_is_told_by_a_mail_of_their_own_and_nobody_else(api: Api, owner: Person, post: Post) -> None:
-    other = await join(api, owner, "Charles", "OWNER")
-    for role in ("MANAGER", "STAFF"):
-        await join(api, owner, role.title(), role)
+    other = await colleague(api, owner, "OWNER", "Charles")
+    roles: list[Role] = ["MANAGER", "STAFF"]
+    for role in roles:
+        await colleague(api, owner, role, role.title())
     await api.data('mutation { updateProfile(input: {locale: "de"}) { id } }', caller=other)
     await tell(api, owner)
     await post.work()
@@ -135,7 +125,7 @@ async def test_every_owner_is_told_by_a_mail_of_their_own_and_nobody_else(api: A
 
 
 async def test_who_has_left_the_business_is_not_told(api: Api, owner: Person, post: Post) -> None:
-    other = await join(api, owner, "Charles", "OWNER")
+    other = await colleague(api, owner, "OWNER", "Charles")
     await tell(api, owner)
     await api.services.database.command(
         {"delete": "members", "deletes": [{"q": {"user_id": other.user_id, "account_id": owner.account_id}, "limit": 0}]}

@@ -9,6 +9,7 @@ from tests.resolvers.hooks import TEST, make_endpoint
 from tests.resolvers.key_ring import make_key
 from tests.resolvers.shop import make_category, make_product, problems
 from tests.resolvers.spending import keep_books
+from tests.resolvers.teams import invite
 from tests.resolvers.till import line, refund, sell
 from tests.resolvers.uploading import store
 
@@ -50,6 +51,7 @@ async def every_kind(api: Api, owner: Person) -> dict[str, str]:
         "RecurringExpense": money["recurringExpenses"],
         "Transaction": money["transactions"],
         "ApiKey": (await make_key(api, owner))["apiKey"]["id"],
+        "Invitation": (await invite(api, owner, "grace@example.org"))["id"],
         "AuditEvent": (await api.data("{ auditEvents { nodes { id } } }", caller=owner))["auditEvents"]["nodes"][0]["id"],
         "Folder": await make_folder(api, owner),
         "File": (await store(api, owner))["id"],

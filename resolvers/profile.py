@@ -1,0 +1,44 @@
+"""What people change of themselves, and how the businesses that they are members of hear of it."""
+
+from typing import Annotated, Any
+
+import strawberry
+from pydantic import BaseModel, Field
+
+from datastore import schema as tables
+from datastore.errors import UnauthenticatedError
+from resolvers.auth import on_behalf_of
+from resolvers.functions import IdentityMutationContext, identity_mutation
+from resolvers.text import LocaleTag, Name
+from resolvers.users import User
+
+
+@strawberry.pydantic.input(description="What to change of yourself; what is left out stays.")
+class UpdateProfileInput(BaseModel):
+    """Changes of the caller's own row."""
+
+    name: strawberry.Maybe[Name] = Field(default=None, description="What you are called, 1 to 200 characters.")
+    locale: strawberry.Maybe[LocaleTag] = Field(default=None, description="The BCP 47 language tag of what is written to you.")
+
+
+@identity_mutation()
+async def update_profile(
+    ctx: IdentityMutationContext, input: Annotated[UpdateProfileInput, strawberry.argument(description="What to change.")]
+) -> User:
+    """Changes your own name or language."""
+    row = await ctx.identity.get(tables.User, ctx.scope.user_id)
+    if row is None:
+        raise UnauthenticatedError
+    changes: dict[str, Any] = input.model_dump(exclude_unset=True)
+    row = await ctx.identity.update(row, **changes)
+    await tell_businesses(ctx, row)
+    return User.of(row)
+
+
+async def tell_businesses(ctx: IdentityMutationContext, user: tables.User) -> None:
+    """Has the businesses that a person is a member of know their name and address as they are now. Internal."""
+    for membership in await ctx.identity.list(tables.Membership, "by_user", user.id):
+        db = ctx.writer(on_behalf_of(membership.account_id, user.id)).for_business
+        member = await db.find(tables.Member, "by_user", user.id)
+        if member is not None:
+            await db.update(member, name=user.name, email=user.email)
