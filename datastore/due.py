@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from datastore.database import Database
-from datastore.schema import RecurringExpense, SummaryMail
+from datastore.schema import DoomedBytes, File, RecurringExpense, SummaryMail
 
 BATCH: Final = 1000
 _INDEX: Final = "by_next"
@@ -33,6 +33,23 @@ class DueSummary:
 
     account_id: str
     user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DueFile:
+    """A file that is past its time, and who uploaded it."""
+
+    account_id: str
+    user_id: str
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class DoomedPrefix:
+    """Objects that the S3 store is to delete: all whose keys begin so. `id` is that of the row that says it."""
+
+    id: str
+    prefix: str
 
 
 async def due_bookings(database: Database, last_day: str) -> AsyncGenerator[DueBooking, None]:
@@ -70,6 +87,31 @@ async def due_summaries(database: Database, now: datetime) -> AsyncGenerator[Due
     )
     async for document in _all(database, table, reply):
         yield DueSummary(document["account_id"], document["user_id"])
+
+
+async def due_files(database: Database, now: datetime, binned_before: datetime) -> AsyncGenerator[DueFile, None]:
+    """All files that have been in the bin since before a moment, then all that were to be READY by now and are not.
+
+    Raises UnavailableError where the database is lost on the way.
+    """
+    table = File.spec.name
+    conditions = (
+        ("by_deleted", {"shelf": {"$eq": "BIN"}, "deleted_at": {"$gt": _EVER, "$lte": binned_before}}),
+        ("by_lapse", {"lapses_at": {"$gt": _EVER, "$lte": now}}),
+    )
+    for index, condition in conditions:
+        found = {"find": table, "filter": {"account_id": {"$gt": ""}, **condition}, "projection": {"account_id": 1, "uploaded_by_id": 1}}
+        reply = await database.read({**found, "hint": index, "batchSize": BATCH})
+        async for document in _all(database, table, reply):
+            yield DueFile(document["account_id"], document["uploaded_by_id"], document["_id"])
+
+
+async def doomed_prefixes(database: Database) -> AsyncGenerator[DoomedPrefix, None]:
+    """All that the S3 store is to delete. Raises UnavailableError where the database is lost on the way."""
+    table = DoomedBytes.spec.name
+    reply = await database.read({"find": table, "projection": {"prefix": 1}, "batchSize": BATCH})
+    async for document in _all(database, table, reply):
+        yield DoomedPrefix(document["_id"], document["prefix"])
 
 
 async def _all(database: Database, table: str, reply: Mapping[str, Any]) -> AsyncGenerator[Mapping[str, Any], None]:

@@ -16,7 +16,7 @@ from pydantic import computed_field
 from datastore.folding import search_keys, sort_key
 from datastore.rights import EVERYONE, MANAGERS, NOBODY, OWNERS, Rights
 from datastore.schema_audit import AuditEvent
-from datastore.schema_files import File, Folder, StorageUsage
+from datastore.schema_files import DoomedBytes, File, Folder, StorageUsage
 from datastore.schema_jobs import Job, JobTicket
 from datastore.schema_keys import ApiKey, ApiKeyHash
 from datastore.schema_mail import SummaryMail
@@ -37,6 +37,7 @@ __all__ = [
     "AuditEvent",
     "Breakdown",
     "Counter",
+    "DoomedBytes",
     "Expense",
     "ExpenseCategory",
     "File",
@@ -349,6 +350,7 @@ TABLES: tuple[type[Row], ...] = (
     Folder,
     File,
     StorageUsage,
+    DoomedBytes,
     SummaryMail,
     AuditEvent,
     Job,

@@ -125,3 +125,14 @@ class StorageUsage(TallyRow):
     files: int
     bytes: int
     """Of all its files: those in the bin and those under way take theirs, too."""
+
+
+class DoomedBytes(OwnedRow):
+    """Bytes in the S3 store that nobody needs any more: written with what makes them so, deleted once the store has deleted them."""
+
+    spec: ClassVar = TableSpec(
+        "doomed_bytes", "dmb", "doomed bytes", indexes=(Index("by_created", ("created_at",)),), followed=False, rights=Rights(change=NOBODY)
+    )
+
+    prefix: str
+    """What the keys begin with."""

@@ -1,5 +1,6 @@
 """Deleting what is past its time, in all accounts: for crons."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -31,3 +32,11 @@ async def sweep(database: Database, table: type[Row], index: str, before: dateti
         condition = {"_id": {"$in": [document["_id"] for document in found]}, **past}
         reply = await database.command({"delete": table.spec.name, "deletes": [{"q": condition, "limit": 0}], "writeConcern": MAJORITY})
         swept += reply["n"]
+
+
+async def strike_off(database: Database, table: type[Row], ids: Sequence[str]) -> None:
+    """Deletes rows that say what was to be done, once it is done, whoever owns them. Raises as `sweep`."""
+    if table.spec.policy is Policy.ACCOUNT and table.spec.followed:
+        raise TypeError(f"{table.spec.name} is followed: its rows are deleted by a Writer")
+    deletion = {"q": {"_id": {"$in": list(ids)}}, "limit": 0}
+    await database.command({"delete": table.spec.name, "deletes": [deletion], "writeConcern": MAJORITY})

@@ -12,6 +12,7 @@ from datastore import schema as tables
 from datastore.errors import ConflictError
 from datastore.writing import Writer
 from resolvers.functions import MutationContext
+from resolvers.storage import arriving_key, blob_prefix
 
 LINGERS: Final = timedelta(days=1)
 """How long a file stays to be looked at that is still being verified, or was refused."""
@@ -28,14 +29,28 @@ async def add_file(db: Writer, row: tables.File, quota_bytes: int) -> tables.Fil
     return stored
 
 
-async def remove_files(db: Writer, rows: Sequence[tables.File]) -> None:
-    """Deletes files' rows for good, and gives back what they took. Their bytes are whoever calls this to have deleted.
-
-    Raises ConflictError where something refers to one of them and restricts that.
-    """
+async def remove_files(db: Writer, rows: Sequence[tables.File]) -> list[tables.File]:
+    """Deletes files for good, and gives back what they took; those that are gone. What something else holds on to stays where it is."""
+    gone = []
     for row in rows:
-        await db.delete(row)
-    await _count(db, -len(rows), -sum(row.size_bytes for row in rows))
+        try:
+            await db.delete(row)
+        except ConflictError:  # nothing was written: it is referred to (where it was deleted meanwhile, the transaction fails as a whole)
+            continue
+        await doom(db, blob_prefix(row.account_id, row.id))
+        await doom(db, arriving_key(row))
+        gone.append(row)
+    await _count(db, -len(gone), -sum(row.size_bytes for row in gone))
+    return gone
+
+
+async def doom(db: Writer, prefix: str) -> None:
+    """Has the file store delete everything whose key begins so, once this transaction has committed, as soon as it can."""
+    await db.insert(
+        tables.DoomedBytes(
+            id=tables.DoomedBytes.new_id(), created_at=db.now, updated_at=db.now, account_id=db.scope.account_id, prefix=prefix
+        )
+    )
 
 
 async def note_parts(ctx: MutationContext, file_id: str, upload_id: str, blob: str) -> tables.File:

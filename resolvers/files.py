@@ -7,14 +7,15 @@ from typing import Annotated, Final, Self
 import strawberry
 
 from datastore import schema as tables
-from datastore.errors import ConflictError, InvalidInputError
+from datastore.errors import InvalidInputError
 from datastore.signing import LONGEST_SECONDS
 from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
 from resolvers.connections import Connection
 from resolvers.file_lists import page_of_files
+from resolvers.file_rows import remove_files
 from resolvers.folders import Folder
-from resolvers.functions import MutationContext, QueryContext, field, mutation, query, shows
+from resolvers.functions import MutationContext, QueryContext, field, mutation, mutation_in_turn, query, shows
 from resolvers.members import Member, member_of
 from resolvers.nodes import Node, node_type
 from resolvers.scalars import Quantity
@@ -163,13 +164,6 @@ async def files(
 
 
 @query
-async def binned_files(ctx: QueryContext, first: First = DEFAULT_PAGE, after: After = None) -> Connection[File]:
-    """The files in the bin, the last deleted first. They go for good after a while (30 days, where the operator chose nothing else)."""
-    page = await ctx.db.shown.page(tables.File, "by_deleted", ("BIN",), first=first, after=after, descending=True)
-    return Connection.of(page, File.of)
-
-
-@query
 async def file(ctx: QueryContext, id: FileId) -> File | None:
     """One of your files, also while it is under way, and in the bin; null where there is none with this id that you may see."""
     row = await ctx.db.shown.get(tables.File, id_of(tables.File, id, "id"))
@@ -202,14 +196,17 @@ async def move_file(
     return File.of(await ctx.db.update(row, folder_id=await checked_folder(ctx.db, folder_id, "folderId")))
 
 
-@mutation
+@mutation_in_turn
 async def delete_file(ctx: MutationContext, id: FileId) -> File:
     """Puts a file into the bin, from where it can be restored for a while. What is in the bin already stays there as it is.
 
-    CONFLICT where it is still under way.
+    An upload that is still under way is given up, for good.
     """
     row = await existing_file(ctx, id, "id")
-    return File.of(await bin_file(ctx, row))
+    if row.shelf == "NEW":
+        await remove_files(ctx.db, [row])
+        return File.of(row)
+    return File.of(row if row.shelf == "BIN" else await ctx.db.update(row, deleted_at=ctx.now))
 
 
 @mutation
@@ -217,13 +214,6 @@ async def restore_file(ctx: MutationContext, id: FileId) -> File:
     """Takes a file out of the bin, back to where it was; where its folder is no longer there, into none."""
     row = await existing_file(ctx, id, "id")
     return File.of(await ctx.db.update(row, deleted_at=None))
-
-
-async def bin_file(ctx: MutationContext, row: tables.File) -> tables.File:
-    """The file, in the bin. Raises ConflictError where its upload is under way."""
-    if row.shelf == "NEW":
-        raise ConflictError("This file is still under way; it goes by itself unless it is completed.")
-    return row if row.shelf == "BIN" else await ctx.db.update(row, deleted_at=ctx.now)
 
 
 async def existing_file(ctx: MutationContext, id: str, path: str) -> tables.File:

@@ -6,7 +6,7 @@ from datastore.database import Database
 from tests.gql.api import Api, Person
 from tests.resolvers.filing import make_folder
 from tests.resolvers.shop import problems
-from tests.resolvers.uploading import DELETE, FILE, NAMES, READ, USAGE, create, fetch, link, store
+from tests.resolvers.uploading import COMPLETE, DELETE, FILE, NAMES, READ, USAGE, create, fetch, link, store
 
 RENAME = f"mutation ($id: ID!, $name: String!) {{ renameFile(id: $id, name: $name) {{ {FILE} }} }}"
 MOVE = f"mutation ($id: ID!, $to: ID) {{ moveFile(id: $id, folderId: $to) {{ {FILE} folder {{ name }} }} }}"
@@ -63,9 +63,12 @@ async def test_a_deleted_file_waits_in_the_bin_and_takes_its_size_until_it_is_re
     assert (await listed(api, owner), await binned(api, owner)) == (["note.txt"], [])
 
 
-async def test_what_is_under_way_is_not_put_into_the_bin(api: Api, owner: Person) -> None:
+async def test_an_upload_that_is_given_up_takes_nothing_any_more(api: Api, owner: Person) -> None:
     upload = await create(api, owner, b"x")
-    assert await api.code(DELETE, {"id": upload["file"]["id"]}, caller=owner) == "CONFLICT"
+    given_up = (await api.data(DELETE, {"id": upload["file"]["id"]}, caller=owner))["deleteFile"]
+    assert given_up == upload["file"]
+    assert (await api.data(USAGE, caller=owner))["storageUsage"]["files"] == 0
+    assert await api.code(COMPLETE, {"id": upload["file"]["id"]}, caller=owner) == "NOT_FOUND"
 
 
 async def test_a_link_stays_the_same_for_half_of_its_time(api: Api, owner: Person) -> None:
