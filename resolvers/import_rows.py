@@ -7,7 +7,6 @@ import csv
 import json
 from collections.abc import AsyncIterable, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import Final
 
 import orjson
@@ -47,32 +46,18 @@ class Header:
                 raise _at(number, f"the column {name} is there twice")
         self.names = [str(name) for name in names]
 
-    def record(self, number: int, cells: Sequence[str]) -> Record:
-        """The row that has these cells."""
+    def record(self, number: int, cells: Sequence[str], *, disguised: bool = True) -> Record:
+        """The row that has these cells, in which, if `disguised`, an apostrophe keeps texts from being formulas."""
         if len(cells) != len(self.names):
             return Record(number, {}, fault=f"has {len(cells)} cells, and the header {len(self.names)}")
-        filled = {name: undisguised(cell.strip()) for name, cell in zip(self.names, cells, strict=True)}
+        plain = (undisguised(cell.strip()) if disguised else cell.strip() for cell in cells)
+        filled = dict(zip(self.names, plain, strict=True))
         return Record(number, {name: cell for name, cell in filled.items() if cell})
 
 
 def plain_name(name: str) -> str:
     """A column's name as it is compared: without case, spaces and the like."""
     return "".join(filter(str.isalnum, name.casefold()))
-
-
-def cell_text(value: object) -> str:
-    """A cell of a spreadsheet as CSV would have it."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return "true" if value else "false"
-        case float():
-            return str(int(value)) if value.is_integer() else repr(value)
-        case datetime() | date():
-            return value.isoformat()
-        case _:
-            return str(value)
 
 
 async def lines_of(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
