@@ -30,16 +30,20 @@ FIRST_BACKOFF: Final = 5.0
 TIMEOUT: Final = 300.0
 
 
-class PermanentError(Exception):
-    """The job will never succeed, however often it is tried. Its text is shown to who scheduled it."""
-
-
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of an action: a small result that JSON holds, a file."""
 
     result: dict[str, Any] | None = None
     file_id: str | None = None
+
+
+class PermanentError(Exception):
+    """The job will never succeed, however often it is tried. Its text is shown to who scheduled it, and an outcome beside it."""
+
+    def __init__(self, message: str, outcome: Outcome | None = None) -> None:
+        super().__init__(message)
+        self.outcome = outcome or Outcome()
 
 
 Report = Callable[[int, int | None], Awaitable[None]]
@@ -80,6 +84,13 @@ class ActionContext:
     async def mutate(self, function: Callable[..., Awaitable[T]], /, **arguments: Any) -> T:
         """As `Calls.mutate`. An attempt after this one may do it again: the mutation must see that it was done."""
         return await self.calls.mutate(function, **arguments)
+
+    async def mutate_once(self, step: str, function: Callable[..., Awaitable[T]], /, **arguments: Any) -> T:
+        """As `mutate`, but once for each step of the job, named as the action likes: a later attempt is given the first result.
+
+        The function must return a row, a truth value, or a dictionary that JSON holds, and be asked for the same thing each time.
+        """
+        return await self.calls.mutate(function, idempotency_key=self.handle, step=step, **arguments)
 
     def stream(
         self, function: Callable[Concatenate[RowSource, P], AsyncGenerator[T, None]], *arguments: P.args, **named: P.kwargs

@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 from datastore.errors import RateLimitedError, TillstreamError, UnavailableError
 from datastore.jobs import Ending, JobQueue
 from datastore.schema import Job, JobTicket
+from datastore.schema_jobs import JobStatus
 from datastore.scope import Scope
 from resolvers.actions import ActionContext, Outcome, PermanentError
 from resolvers.auth import on_behalf_of, scope_at_work
@@ -118,11 +119,9 @@ class Attempt:
             return await self._broken_off(action)
         error = work.exception()
         if error is None:
-            outcome = work.result() or Outcome()
-            result = None if outcome.result is None else json.dumps(outcome.result, ensure_ascii=False, allow_nan=False)
-            return Ending("SUCCEEDED", None, result, outcome.file_id)
+            return _ending("SUCCEEDED", None, work.result() or Outcome())
         if isinstance(error, PermanentError):
-            return Ending("FAILED", str(error))
+            return _ending("FAILED", str(error), error.outcome)
         if isinstance(error, TillstreamError) and not isinstance(error, UnavailableError | RateLimitedError):
             return Ending("FAILED", error.message)
         if not isinstance(error, TillstreamError | TimeoutError):
@@ -202,6 +201,11 @@ class Attempt:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LAST_PAUSE)
         return await write()
+
+
+def _ending(status: JobStatus, error: str | None, outcome: Outcome) -> Ending:
+    result = None if outcome.result is None else json.dumps(outcome.result, ensure_ascii=False, allow_nan=False)
+    return Ending(status, error, result, outcome.file_id)
 
 
 async def _timed(action: Action, context: ActionContext, arguments: dict[str, object]) -> Outcome | None:

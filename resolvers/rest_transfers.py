@@ -14,11 +14,10 @@ from resolvers.import_rows import lines_of, read_csv, read_json_lines
 from resolvers.product_import import COLUMNS, ImportReport, Mode, import_products
 from resolvers.rest_models import IN, Day
 from resolvers.routes import Download, RouteContext, Upload, route
-from resolvers.table_texts import BYTE_ORDER_MARK, SALES, TRANSACTIONS, Columns, csv_header, csv_lines, json_lines, products_in
+from resolvers.table_files import CSV, JSON_LINES, csv_chunks, json_chunks
+from resolvers.table_texts import SALES, TRANSACTIONS, Columns, products_in
 from resolvers.transactions import TransactionKind
 
-CSV: Final = "text/csv"
-JSON_LINES: Final = "application/jsonl"
 _ALSO_JSON_LINES: Final = "application/x-ndjson"
 
 MOST_BYTES: Final = 1 << 26
@@ -131,33 +130,11 @@ async def _recorded(ctx: RouteContext, download: Download) -> Download:
 
 
 def _csv(name: str, columns: Columns[Any], batches: AsyncGenerator[Any, None], *, bom: bool) -> Download:
-    async def chunks() -> AsyncGenerator[bytes, None]:
-        head = BYTE_ORDER_MARK * bom + csv_header(columns)
-        async for rows in batches:
-            yield (head + csv_lines(columns, rows)).encode()
-            head = ""
-        if head:
-            yield head.encode()
-
-    return Download(f"{name}.csv", CSV, _with(batches, chunks()))
+    return Download(f"{name}.csv", CSV, csv_chunks(columns, batches, bom=bom))
 
 
 def _jsonl(name: str, columns: Columns[Any], batches: AsyncGenerator[Any, None]) -> Download:
-    async def chunks() -> AsyncGenerator[bytes, None]:
-        async for rows in batches:
-            yield json_lines(columns, rows)
-
-    return Download(f"{name}.jsonl", JSON_LINES, _with(batches, chunks()))
-
-
-async def _with(batches: AsyncGenerator[Any, None], chunks: AsyncGenerator[bytes, None]) -> AsyncGenerator[bytes, None]:
-    """The chunks; both generators are closed when they end or nobody wants more."""
-    try:
-        async for chunk in chunks:
-            yield chunk
-    finally:
-        await chunks.aclose()
-        await batches.aclose()
+    return Download(f"{name}.jsonl", JSON_LINES, json_chunks(columns, batches))
 
 
 async def _bounded(chunks: Any) -> AsyncIterator[bytes]:

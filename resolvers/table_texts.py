@@ -117,13 +117,13 @@ def products_in(categories: Mapping[str, str]) -> Columns[tables.Product]:
 
 def csv_header(columns: Columns[R]) -> str:
     """The first line."""
-    return _csv([[column.header for column in columns]])
+    return csv_values([[column.header for column in columns]])
 
 
 def csv_lines(columns: Columns[R], rows: Iterable[R]) -> str:
     """A line for each row."""
     values = [column.value for column in columns]
-    return _csv([[csv_text(value(row)) for value in values] for row in rows])
+    return csv_values([[csv_text(value(row)) for value in values] for row in rows])
 
 
 def json_lines(columns: Columns[R], rows: Iterable[R]) -> bytes:
@@ -172,7 +172,8 @@ def _json(cell: Cell) -> str | int | bool | None:
             return cell
 
 
-def _csv(lines: Iterable[Sequence[str]]) -> str:
+def csv_values(lines: Iterable[Sequence[str]]) -> str:
+    """Rows of texts as CSV."""
     text = StringIO(newline="")
     csv.writer(text).writerows(lines)
     return text.getvalue()

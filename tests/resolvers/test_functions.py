@@ -10,7 +10,8 @@ from resolvers.functions import Kind, QueryContext, field, identity_mutation, ma
 
 RESOLVERS = Path(auth.__file__).parent
 MAY_REACH_IDENTITY = {
-    *("api_keys.py", "auth.py", "engine.py", "functions.py", "invitations.py", "members.py", "memberships.py", "nodes.py"),
+    *("api_keys.py", "auth.py", "engine.py", "functions.py", "invitations.py", "members.py", "memberships.py"),
+    *("my_data_work.py", "nodes.py"),
     *("profile.py", "runs.py", "users.py", "webhook_deliveries.py", "webhook_endpoints.py"),
 }
 

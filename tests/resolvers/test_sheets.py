@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import xlsxwriter
 from python_calamine import CalamineWorkbook
 
 from datastore.errors import InvalidInputError
@@ -20,22 +19,13 @@ from resolvers.import_rows import Record
 from resolvers.sheets import SheetWriter, read_sheet
 from resolvers.table_texts import Cell, Column
 from tests.datastore.samples import product
+from tests.resolvers.sheet_files import book
 
 COLUMNS = {"name": "name", "taxrate": "taxRate"}
 
 
 async def read(content: bytes) -> list[Record]:
     return [record async for record in read_sheet(content, COLUMNS)]
-
-
-def book(*rows: tuple[object, ...], at: int = 0) -> bytes:
-    """An XLSX file with these rows, the first of them at a row of the sheet."""
-    content = io.BytesIO()
-    with xlsxwriter.Workbook(content, {"in_memory": True}) as written:
-        sheet = written.add_worksheet()
-        for number, cells in enumerate(rows, start=at):
-            sheet.write_row(number, 0, cells)
-    return content.getvalue()
 
 
 def repacked(parts: dict[str, bytes], content: bytes | None = None) -> bytes:

@@ -1,0 +1,115 @@
+"""The work of handing somebody all that is kept about them, and owners all that is kept of their business: one ZIP file.
+
+People are owed that (GDPR, articles 15 and 20), in a form that programs read: JSON and JSON Lines.
+"""
+
+import asyncio
+import zipfile
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final, cast
+
+import orjson
+from pydantic.alias_generators import to_camel
+
+from datastore import schema as tables
+from datastore.columns import columns_of
+from datastore.tables import IdentityRow, OwnedRow, Row
+from resolvers.actions import ActionContext, Outcome, action
+from resolvers.exports import RowSource
+from resolvers.functions import IdentityQueryContext, QueryContext
+from resolvers.stored_files import store_result
+from resolvers.table_files import file_chunks
+
+ZIP: Final = "application/zip"
+TIMEOUT: Final = 3600.0
+
+_SECRETS: Final[dict[type[IdentityRow], set[str]]] = {
+    tables.User: {"password_hash"},
+    tables.Session: {"refresh_hash", "previous_refresh_hash"},
+}
+"""Columns that prove who somebody is, and say nothing about them."""
+
+_READ_ME: Final = """What Tillstream keeps, as of the moment that this file was made.
+
+profile.json, sessions.json and membership.json are about you. Each file under business/ holds the rows of one table of the
+business, one JSON object a line; amounts that end in Minor are in the smallest unit of their currency, times are UTC. What stands in
+files is not repeated: business/files.jsonl lists them, and the API gives their content.
+"""
+
+
+@action(attempts=5, first_backoff=10, timeout=TIMEOUT, at_once=1)
+async def export_my_data(ctx: ActionContext) -> Outcome:
+    """Writes a ZIP file. Its progress counts tables."""
+    file_id = await store_result(ctx, name="my-data.zip", content_type=ZIP, chunks=_zipped(ctx))
+    return Outcome(None, file_id)
+
+
+async def _zipped(ctx: ActionContext) -> AsyncIterator[bytes]:
+    with TemporaryDirectory(prefix="tillstream-") as folder:
+        path = Path(folder, "my-data.zip")
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("README.txt", _READ_ME)
+            for name, content in (await ctx.query(_about_person)).items():
+                archive.writestr(f"{name}.json", orjson.dumps(content, option=orjson.OPT_INDENT_2))
+            archive.writestr("membership.json", orjson.dumps(await ctx.query(_membership), option=orjson.OPT_INDENT_2))
+            if ctx.scope.role == "OWNER":
+                await _add_business(ctx, archive)
+        async with aclosing(file_chunks(path)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+
+async def _add_business(ctx: ActionContext, archive: zipfile.ZipFile) -> None:
+    handed_out = business_tables()
+    for number, table in enumerate(handed_out, start=1):
+        with archive.open(f"business/{table.spec.name}.jsonl", "w", force_zip64=True) as file:
+            async with aclosing(ctx.stream(all_rows, table)) as batches:
+                async for rows in batches:
+                    lines = b"".join([orjson.dumps(shown(row), option=orjson.OPT_APPEND_NEWLINE) for row in rows])
+                    await asyncio.to_thread(file.write, lines)
+        await ctx.progress(number, len(handed_out))
+
+
+def business_tables() -> list[type[OwnedRow]]:
+    """The tables whose rows the business is told of: the others hold sums of these, and machinery."""
+    return [cast("type[OwnedRow]", table) for table in tables.TABLES if issubclass(table, OwnedRow) and table.spec.followed]
+
+
+def shown(row: Row, *, without: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
+    """A row as JSON holds it, its columns named as in the API."""
+    computed = set(type(row).model_computed_fields)
+    return {to_camel(name): value for name, value in row.model_dump(mode="json", exclude=computed | set(without)).items()}
+
+
+async def all_rows(source: RowSource, table: type[OwnedRow]) -> AsyncGenerator[tuple[OwnedRow, ...], None]:
+    """All of the account's rows of a table."""
+    async with aclosing(source.rows(table, whole_index(table))) as batches:
+        async for rows in batches:
+            yield rows
+
+
+def whole_index(table: type[OwnedRow]) -> str:
+    """An index that each row is in once. Raises TypeError where a table has none."""
+    columns = columns_of(table)
+    for index in table.spec.indexes:
+        keys = [columns[key] for key in index.keys]
+        if all(key.kind != "strings" and not (index.unique and key.nullable) for key in keys):
+            return index.name
+    raise TypeError(f"{table.spec.name} has no index that each row is in once")
+
+
+async def _about_person(ctx: IdentityQueryContext) -> dict[str, Any]:
+    user = await ctx.identity.get(tables.User, ctx.scope.user_id)
+    sessions = await ctx.identity.list(tables.Session, "by_user", ctx.scope.user_id)
+    return {
+        "profile": None if user is None else shown(user, without=_SECRETS[tables.User]),
+        "sessions": [shown(row, without=_SECRETS[tables.Session]) for row in sessions],
+    }
+
+
+async def _membership(ctx: QueryContext) -> dict[str, Any] | None:
+    row = await ctx.db.find(tables.Member, "by_user", ctx.scope.user_id)
+    return None if row is None else shown(row)
