@@ -37,7 +37,7 @@ class Calls:
     async def mutate(
         self, function: Callable[..., Awaitable[T]], /, *, idempotency_key: str | None = None, step: str = "", **arguments: Any
     ) -> T:
-        """Carries out a mutation, marked or internal, as one transaction; once for each step under an idempotency key, where one is given."""
+        """Carries out a mutation, marked or internal, as one transaction; under an idempotency key once for each step."""
         run = Run(self._services, self.scope, floor=self._floor, idempotency_key=idempotency_key)
         result: T = await run.mutate(function, marking_by_context(function), arguments, step or function.__name__)
         self._floor = run.committed or self._floor

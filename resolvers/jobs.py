@@ -17,7 +17,8 @@ from datastore.jobs import schedule_again
 from datastore.scope import Scope
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
 from resolvers.connections import Connection
-from resolvers.functions import MutationContext, QueryContext, mutation, query, shows
+from resolvers.files import File
+from resolvers.functions import MutationContext, QueryContext, field, mutation, query, shows
 from resolvers.nodes import Node, node_type
 
 
@@ -79,6 +80,12 @@ class Job(Node):
             finished_at=row.finished_at,
             cancel_asked=row.cancel_asked,
         )
+
+    @field(columns=["file_id"])
+    async def file(self, ctx: QueryContext) -> File | None:
+        """The file that it made; null where it made none, or that is gone."""
+        row = await ctx.db.shown.get(tables.File, self.row.file_id) if self.row.file_id else None
+        return None if row is None else File.of(row)
 
 
 def _progress(row: tables.Job) -> float | None:

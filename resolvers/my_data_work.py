@@ -1,15 +1,15 @@
-"""The work of handing somebody all that is kept about them, and owners all that is kept of their business: one ZIP file.
+"""The work of handing somebody all that is kept about them, and owners all that is kept of their business, in one ZIP file.
 
 People are owed that (GDPR, articles 15 and 20), in a form that programs read: JSON and JSON Lines.
 """
 
 import asyncio
 import zipfile
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import orjson
 from pydantic.alias_generators import to_camel
@@ -42,21 +42,21 @@ files is not repeated: business/files.jsonl lists them, and the API gives their 
 
 @action(attempts=5, first_backoff=10, timeout=TIMEOUT, at_once=1)
 async def export_my_data(ctx: ActionContext) -> Outcome:
-    """Writes a ZIP file. Its progress counts tables."""
-    file_id = await store_result(ctx, name="my-data.zip", content_type=ZIP, chunks=_zipped(ctx))
-    return Outcome(None, file_id)
+    """Gathers what is about the person, and, for an owner, writes all into a ZIP file. Its progress counts tables."""
+    about = {**await ctx.query(_about_person), "membership": await ctx.query(_membership)}
+    if ctx.scope.role != "OWNER":
+        return Outcome(about)
+    return Outcome(about, await store_result(ctx, name="my-data.zip", content_type=ZIP, chunks=_zipped(ctx, about)))
 
 
-async def _zipped(ctx: ActionContext) -> AsyncIterator[bytes]:
+async def _zipped(ctx: ActionContext, about: Mapping[str, Any]) -> AsyncIterator[bytes]:
     with TemporaryDirectory(prefix="tillstream-") as folder:
         path = Path(folder, "my-data.zip")
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("README.txt", _READ_ME)
-            for name, content in (await ctx.query(_about_person)).items():
+            for name, content in about.items():
                 archive.writestr(f"{name}.json", orjson.dumps(content, option=orjson.OPT_INDENT_2))
-            archive.writestr("membership.json", orjson.dumps(await ctx.query(_membership), option=orjson.OPT_INDENT_2))
-            if ctx.scope.role == "OWNER":
-                await _add_business(ctx, archive)
+            await _add_business(ctx, archive)
         async with aclosing(file_chunks(path)) as pieces:
             async for piece in pieces:
                 yield piece
@@ -75,7 +75,7 @@ async def _add_business(ctx: ActionContext, archive: zipfile.ZipFile) -> None:
 
 def business_tables() -> list[type[OwnedRow]]:
     """The tables whose rows the business is told of: the others hold sums of these, and machinery."""
-    return [cast("type[OwnedRow]", table) for table in tables.TABLES if issubclass(table, OwnedRow) and table.spec.followed]
+    return [table for table in tables.TABLES if issubclass(table, OwnedRow) and table.spec.followed]
 
 
 def shown(row: Row, *, without: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:

@@ -82,9 +82,9 @@ async def import_products(
 
 @mutation
 async def export_my_data(ctx: MutationContext) -> Job:
-    """Writes all that is kept about you into a ZIP file of JSON: the `file` of the job once it has succeeded.
+    """Gathers all that is kept about you: the `result` of the job, `{profile, sessions, membership}`.
 
-    For an OWNER, all rows of the business are in it.
+    For an OWNER its `file` is a ZIP file that has all rows of the business as well.
     """
     await record(ctx.db, "DATA_EXPORTED", subject=ctx.scope.user_id, detail="all data of a person")
     return Job.of(await ctx.schedule(my_data_work.export_my_data, {}))

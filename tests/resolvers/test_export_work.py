@@ -4,6 +4,7 @@ import pytest
 
 from datastore.errors import UnavailableError
 from resolvers import export_work
+from resolvers.stored_files import store_result
 from tests.gql.api import Api, Person
 from tests.resolvers.ledgers import keep_ledger
 from tests.resolvers.test_transfers import EXPORT, YEAR, done
@@ -11,10 +12,10 @@ from tests.resolvers.test_transfers import EXPORT, YEAR, done
 
 async def test_an_export_whose_end_was_lost_is_not_stored_twice(api: Api, owner: Person, monkeypatch: pytest.MonkeyPatch) -> None:
     await keep_ledger(api.services.database, owner, 5)
-    stored, kept = export_work.store_result, list[str]()
+    kept = list[str]()
 
     async def lost_once(*args: object, **named: object) -> str:
-        kept.append(await stored(*args, **named))  # type: ignore[arg-type]
+        kept.append(await store_result(*args, **named))  # type: ignore[arg-type]
         if len(kept) == 1:
             raise UnavailableError("The database does not answer.")
         return kept[-1]

@@ -9,7 +9,7 @@ from datastore.errors import InvalidInputError
 from datastore.scope import Scope
 from datastore.tables import Row
 from resolvers import rest_transfers
-from resolvers.rest_transfers import CSV
+from resolvers.table_files import CSV
 from resolvers.table_texts import Column, Columns
 from tests.datastore.samples import product
 

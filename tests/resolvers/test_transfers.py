@@ -12,12 +12,16 @@ from python_calamine import CalamineWorkbook
 from tests.gql.api import Api, Person
 from tests.jobs import work_off
 from tests.resolvers.ledgers import keep_ledger
-from tests.resolvers.shop import make_product
 from tests.resolvers.sheet_files import XLSX, book
+from tests.resolvers.shop import make_product
 from tests.resolvers.uploading import fetch, link, store
 
 JOB = "id status error attempts progress result file { id name contentType }"
-EXPORT = f"mutation ($from: Date!, $to: Date!, $format: TableFormat!) {{ job: exportTransactions(from: $from, to: $to, format: $format) {{ {JOB} }} }}"
+EXPORT = f"""
+mutation ($from: Date!, $to: Date!, $format: TableFormat!) {{
+  job: exportTransactions(from: $from, to: $to, format: $format) {{ {JOB} }}
+}}
+"""
 IMPORT = f"""
 mutation ($fileId: ID!, $mode: ImportMode!, $upsert: Boolean! = true) {{
   job: importProducts(fileId: $fileId, mode: $mode, upsert: $upsert) {{ {JOB} }}
@@ -32,7 +36,9 @@ async def done(api: Api, person: Person, document: str, **variables: Any) -> dic
     """A job that a mutation schedules, as it is when all work is done."""
     scheduled = (await api.data(document, variables, caller=person))["job"]
     await work_off(api.services)
-    job: dict[str, Any] = (await api.data(f"query ($id: ID!) {{ job(id: $id) {{ {JOB} }} }}", {"id": scheduled["id"]}, caller=person))["job"]
+    job: dict[str, Any] = (await api.data(f"query ($id: ID!) {{ job(id: $id) {{ {JOB} }} }}", {"id": scheduled["id"]}, caller=person))[
+        "job"
+    ]
     return job
 
 
@@ -97,7 +103,10 @@ async def test_bad_rows_are_reported_and_good_ones_imported_where_that_is_wanted
     assert (job["status"], job["result"]["created"], job["result"]["failed"]) == ("SUCCEEDED", 2, 2)
     assert [(problem["row"], problem["column"]) for problem in job["result"]["problems"]] == [(3, "price"), (4, "name")]
     assert job["file"]["name"] == "p – problems.csv"
-    assert (await content_of(api, owner, job)).decode("utf-8-sig").splitlines()[:2] == ["row,column,message", "3,price,must not be negative"]
+    assert (await content_of(api, owner, job)).decode("utf-8-sig").splitlines()[:2] == [
+        "row,column,message",
+        "3,price,must not be negative",
+    ]
 
 
 async def test_a_bad_row_lets_nothing_be_imported_where_that_is_wanted(api: Api, owner: Person) -> None:
@@ -138,6 +147,7 @@ async def test_an_owner_gets_all_that_is_kept_and_no_secret(api: Api, owner: Per
     await make_product(api, stranger, "Mug")
     job = await done(api, owner, MY_DATA)
     assert (job["status"], job["file"]["contentType"]) == ("SUCCEEDED", "application/zip")
+    assert job["result"]["profile"]["email"] == owner.email
     with zipfile.ZipFile(io.BytesIO(await content_of(api, owner, job))) as archive:
         kept = {name: archive.read(name).decode() for name in archive.namelist()}
     assert json.loads(kept["profile.json"])["email"] == owner.email
