@@ -268,6 +268,11 @@ def of_owners(*account_ids: str, tables: Collection[str] | None = None, besides:
     return {"$match": {"$or": [{"$and": wanted}, *choices]}}
 
 
+def matching(query: Document) -> Document:
+    """What leaves the events that match a query (on the events as the server writes them), and those that end a stream."""
+    return {"$match": {"$or": [query, {"operationType": {"$in": list(_UPHEAVALS)}}]}}
+
+
 def _lost(what: str, error: Exception) -> StreamLostError:
     is_gap = isinstance(error, OperationFailure) and error.code == _HISTORY_LOST
     return (GapError if is_gap else StreamLostError)(f"{what}: {error}")

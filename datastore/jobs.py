@@ -26,6 +26,15 @@ from datastore.writing import Writer
 
 JOBS: Final = Job.spec.name
 TICKETS: Final = JobTicket.spec.name
+WAKING: Final[Document] = {
+    "$or": [
+        {"ns.coll": TICKETS, "operationType": "insert"},
+        {"ns.coll": TICKETS, "updateDescription.updatedFields.worker": {"$type": "null"}},
+        {"ns.coll": JOBS, "updateDescription.updatedFields.cancel_asked": True},
+    ]
+}
+"""The events of the change stream that a worker must hear of: a ticket that is there to be taken, a job that is to stop."""
+
 _UNDER_WAY: Final = ["QUEUED", "RUNNING"]
 _EVER: Final = datetime.fromtimestamp(0, UTC)
 

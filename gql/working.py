@@ -7,8 +7,9 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from datastore.changes import ChangeStream, StreamLostError
+from datastore.changes import ChangeStream, StreamLostError, matching
 from datastore.database import Database
+from datastore.jobs import WAKING
 from datastore.settings import Settings
 from gql.app import open_services
 from gql.service import GraphQLService
@@ -86,7 +87,7 @@ async def run_worker(settings: Settings) -> None:
 async def listen(database: Database, worker: Worker) -> None:
     """Tells a worker of what a change stream brings, for ever: a stream that ends is followed by a fresh one."""
     while True:
-        stream = ChangeStream(database)
+        stream = ChangeStream(database, only=matching(WAKING))
         try:
             worker.begin(await stream.open())
             while True:
