@@ -17,7 +17,7 @@ from datastore.schema import Job, JobTicket
 from datastore.schema_jobs import JobStatus
 from datastore.scope import Scope
 from resolvers.actions import ActionContext, Outcome, PermanentError
-from resolvers.auth import on_behalf_of, scope_at_work
+from resolvers.auth import scope_at_work, scope_of_the_system
 from resolvers.calls import Calls
 from resolvers.crons import CRONS, CronContext
 from resolvers.scheduling import ACTIONS, Action
@@ -103,10 +103,10 @@ class Attempt:
             return Ending("CANCELLED")
         if self._failures > action.attempts:
             return Ending("FAILED", job.error or _NO_TRIES_LEFT)
-        scope = await scope_at_work(self._services, job.account_id, job.user_id)
-        if scope is None and job.listed:
+        scope = await self._scope(job)
+        if scope is None:
             return Ending("FAILED", _GONE)
-        context = self._context(job, scope or on_behalf_of(job.account_id, job.user_id))
+        context = self._context(job, scope)
         self._work = asyncio.create_task(_timed(action, context, json.loads(job.arguments)), name=f"action {action.kind}")
         if self._interruption is not None:
             self._work.cancel()
@@ -151,6 +151,12 @@ class Attempt:
         now = self._services.clock()
         await self._written(lambda: self._queue.put_off(self._ticket, now, now + timedelta(seconds=pause), message))
         return None
+
+    async def _scope(self, job: Job) -> Scope | None:
+        """Whose rights it runs with: its person's as they are now, None where that one has left. What is unlisted is the business's own."""
+        if job.listed:
+            return await scope_at_work(self._services, job.account_id, job.user_id)
+        return scope_of_the_system(job.account_id, job.user_id)
 
     def _context(self, job: Job, scope: Scope) -> ActionContext:
         return ActionContext(

@@ -218,6 +218,14 @@ def for_programs(account_id: str, user_id: str) -> Scope:
     return grant(account_id, user_id, "MANAGER")
 
 
+def scope_of_the_system(account_id: str, user_id: str) -> Scope:
+    """The scope of what the system does for a business by itself (mail to its owners), whoever's deed it follows from. Internal.
+
+    Such work reads what a manager may, whoever made it necessary, and does nothing that a caller has chosen.
+    """
+    return grant(account_id, user_id, "MANAGER")
+
+
 async def scope_at_work(services: Services, account_id: str, user_id: str) -> Scope | None:
     """The scope of a job that a person scheduled, in the role that they have now; None where they are no longer a member. Internal."""
     reader = Reader(Snapshot(services.database), on_behalf_of(account_id, user_id), services.cursors)

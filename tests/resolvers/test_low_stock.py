@@ -4,6 +4,11 @@ from typing import Any
 
 import pytest
 
+from datastore.scope import grant
+from resolvers.calls import Calls
+from resolvers.sale_inputs import PaymentMethod, RecordSaleInput, SaleItemInput
+from resolvers.sales import record_sale
+from resolvers.scalars import Quantity
 from resolvers.services import Services
 from tests.commands import Commands
 from tests.gql.api import Api, Person
@@ -78,6 +83,17 @@ async def test_who_did_not_ask_is_not_told(api: Api, owner: Person, post: Post) 
     await sell(api, owner, line(tea, 5))
     await post.work()
     assert post.messages == []
+
+
+async def test_owners_are_told_of_what_their_staff_sold_also_after_that_one_has_left(
+    api: Api, owner: Person, told: None, post: Post
+) -> None:
+    tea = await product(api, owner)
+    staff = Calls(api.services, grant(owner.account_id, "usr_staff", "STAFF"))
+    given = RecordSaleInput(items=[SaleItemInput(product_id=tea["id"], quantity=Quantity(2))], payment_method=PaymentMethod.CASH)
+    await staff.mutate(record_sale, input=given)
+    await post.work()
+    assert post.recipients == [owner.email]
 
 
 async def test_it_is_told_in_the_owners_language(api: Api, owner: Person, told: None, post: Post) -> None:
