@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -152,10 +152,12 @@ def _began(job: dict[str, Any]) -> float:
 async def kills(bench: Bench, count: int) -> None:
     """Workers are killed at random while each job has one effect outside: what happened, and what happened twice."""
     random, killed = Random(0), 0
-    async with effect_server() as (port, counts), bench.workers(WORKERS, SHORT_LEASE_SECONDS) as processes:
+    async with AsyncExitStack() as stack:
+        port, counts = await stack.enter_async_context(effect_server())
+        await bench.schedule(bench_effect, count, {"port": port})
+        processes = await stack.enter_async_context(bench.workers(WORKERS, SHORT_LEASE_SECONDS))
         begun = time.monotonic()
         finishing = asyncio.create_task(bench.finished("benchEffect", count))
-        await bench.schedule(bench_effect, count, {"port": port})
         while not finishing.done():
             await asyncio.wait([finishing], timeout=random.uniform(0, 2 * KILL_EVERY))
             if not finishing.done():

@@ -2,7 +2,9 @@
 
 from tests.jobs import work_off
 from tests.live.cases import Stall, case
+from tests.live.cases_files import rename_a
 from tests.resolvers.errands import FAILURES, new_diary, run_errand, schedule
+from tests.resolvers.uploading import store
 
 JOBS = "{ nodes { createdAt kind status progress } pageInfo { hasNextPage } }"
 CANCEL = "mutation ($id: ID!) { cancelJob(id: $id) { id } }"
@@ -41,7 +43,15 @@ async def sweep_the_first_bare(stall: Stall) -> None:
     await stall.driver.jobs.delete_one({"_id": stall.ids["first job"]})
 
 
+async def make_a_file(stall: Stall) -> None:
+    await schedule_two(stall)
+    stall.ids["file_a"] = (await store(stall.api, stall.owner, b"a", "a"))["id"]
+    await stall.driver.jobs.update_one({"_id": stall.ids["first job"]}, {"$set": {"file_id": stall.ids["file_a"]}})
+
+
 CASES = [
+    case("Query.job Job.file", "job(id: <first job>) { file { name } }", rename_a, make_a_file),
+    case("Query.jobs Job.file", "jobs { nodes { file { name } } }", rename_a, make_a_file),
     case("Query.job", "job(id: <first job>) { status progress attempts result }", carry_out, schedule_two),
     case("Query.job", "job(id: <first job>) { error finishedAt }", carry_out_in_vain, schedule_two),
     case("Query.job", "job(id: <first job>) { status }", cancel_the_first, schedule_two),
