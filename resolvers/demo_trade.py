@@ -42,7 +42,7 @@ SIZES = ((1, 2, 3, 4, 5), (38, 30, 18, 9, 5))
 QUANTITIES = ((1, 2, 3, 4, 6), (80, 13, 4, 2, 1))
 METHODS = (("CARD", "CASH", "ONLINE", "BANK_TRANSFER", "OTHER"), (58, 34, 5, 2, 1))
 REASONS = ("Damaged", "Wrong size", "Changed their mind", "Past its date", "Bought twice")
-FEWEST_AT_ONCE, MOST_AT_ONCE = 500, 2_000
+FEWEST_AT_ONCE, MOST_AT_ONCE = 500, 1_000
 """Sales that are made together. The more, the less is written twice (a day's sums, a product's stock), and the longer nobody sees any."""
 
 LONGEST_REGRET = timedelta(days=12)
