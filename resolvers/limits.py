@@ -86,6 +86,12 @@ def _recipient(asking: Asking) -> str | None:
     return None if account is None or email is None else f"{account} {email}"
 
 
+def _row(asking: Asking) -> str | None:
+    """The row of the business that something is done with."""
+    account, id = _account(asking), asking.arguments.get("id") or asking.arguments.get("sale_id")
+    return None if account is None or id is None else f"{account} {id}"
+
+
 def _by_address(count: int, seconds: float) -> Rule:
     return Rule(_network, Limit(count, seconds), by_address=True)
 
@@ -109,9 +115,9 @@ _UPLOADS: Final = (_by_user(120, 10 * MINUTE), _by_account(2_000, HOUR))
 LIMITS: Final[Mapping[str, tuple[Rule, ...]]] = {
     # Signing in, and whatever else could be guessed.
     "sign_in": (_by_address(60, 15 * MINUTE), *_GUESSES_AT_AN_ACCOUNT),
-    "sign_up": (_by_address(10, HOUR),),
+    "sign_up": (_by_address(10, HOUR), Rule(_email, Limit(5, HOUR))),
     "refresh_session": (_by_address(300, 15 * MINUTE),),
-    "verify_email": (_by_address(20, HOUR),),
+    "verify_email": (_by_address(20, HOUR), _by_user(10, HOUR)),
     "reset_password": (_by_address(20, HOUR), *_GUESSES_AT_AN_ACCOUNT),
     "accept_invite": (_by_address(20, HOUR),),
     "change_password": (_by_user(10, HOUR, failures=True),),
@@ -121,8 +127,8 @@ LIMITS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "resend_verification": (_by_user(5, HOUR),),
     "change_email": (_by_user(10, HOUR), _by_user(20, DAY)),
     "invite_member": (_by_account(50, DAY), Rule(_recipient, Limit(3, DAY))),
-    "resend_invite": (_by_account(50, DAY),),
-    "send_receipt": (_by_account(500, DAY), Rule(_recipient, Limit(20, DAY))),
+    "resend_invite": (_by_account(50, DAY), Rule(_row, Limit(3, DAY))),
+    "send_receipt": (_by_account(500, DAY), Rule(_recipient, Limit(20, DAY)), Rule(_row, Limit(10, DAY))),
     "email_statement": (_by_account(20, DAY), Rule(_recipient, Limit(5, DAY))),
     # What takes room or calls others.
     "create_upload": _UPLOADS,
@@ -133,6 +139,8 @@ LIMITS: Final[Mapping[str, tuple[Rule, ...]]] = {
     "create_payment": (_by_account(600, HOUR),),
     "create_api_key": (_by_account(100, DAY),),
     "create_webhook_endpoint": (_by_account(50, DAY),),
+    "send_test_webhook": (_by_account(60, HOUR),),
+    "redeliver_webhook": (_by_account(300, HOUR),),
 }
 """By the name of the mutation's function."""
 

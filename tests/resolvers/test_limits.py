@@ -7,6 +7,8 @@ from datastore.database import Database
 from datastore.errors import RateLimitedError
 from datastore.rate_limits import Limiter
 from datastore.scope import Scope
+from gql.schema import marked_functions
+from resolvers import MODULES
 from resolvers.limits import LIMITS, Asking, limited, network_of
 
 
@@ -92,6 +94,19 @@ async def test_what_is_not_on_the_page_has_no_limit(limiter: Limiter) -> None:
 )
 def test_a_customer_with_a_whole_network_is_one_address(address: str, network: str) -> None:
     assert network_of(address) == network
+
+
+async def test_one_sale_sends_few_receipts_whoever_they_go_to(limiter: Limiter, scope: Scope) -> None:
+    outcomes = [
+        await tried(limiter, "send_receipt", asking(scope=scope, sale_id="sal_1", email=f"{number}@example.org")) for number in range(12)
+    ]
+    assert outcomes == ["done"] * 10 + ["limited"] * 2
+
+
+def test_whatever_strangers_may_call_is_limited_by_their_address() -> None:
+    public = {function.__name__ for module in MODULES for function, marking in marked_functions(module) if marking.public}
+    assert "sign_in" in public
+    assert {name for name in public if not any(rule.by_address for rule in LIMITS.get(name, ()))} == set()
 
 
 def test_every_rule_of_the_page_says_when_it_is_earned_back() -> None:
