@@ -9,6 +9,9 @@ from ulid import ULID
 
 from datastore.errors import InvalidInputError
 
+ZERO_ULID = "0" * 26
+"""What no row that was made has."""
+
 _SHAPE = re.compile(r"([a-z]{3})_([0-7][0-9A-HJKMNP-TV-Z]{25})", re.ASCII)
 
 

@@ -266,6 +266,19 @@ class IdentityReader:
         scan = scan_of(identity_table(table), index, None, keys)
         return self.snapshot.rows(scan, table, await self.snapshot.scan(scan, MAX_LISTED))
 
+    async def page(
+        self, table: type[Identity], index: str, equals: Sequence[KeyValue], *, first: int, after: str | None, cursors: Cursors
+    ) -> Page[Identity]:
+        """The first rows behind the cursor `after` whose first keys in an index are `equals`, the last of its order first.
+
+        Raises InvalidInputError as `Reader.page` does.
+        """
+        check_first(first, MAX_FIRST)
+        self.snapshot.read_set.whole.add(table.spec.name)
+        scan = behind(scan_of(identity_table(table), index, None, equals, descending=True), after, cursors)
+        documents = await self.snapshot.scan(scan, first + 1)
+        return page_of(scan, self.snapshot.rows(scan, table, documents), documents, first, cursors)
+
 
 def unique_scan(table: type[Row], index: str, owner: str | None, keys: Sequence[KeyValue]) -> Scan:
     """The scan of one entry of a unique index. Raises TypeError for another index, or where keys are missing."""

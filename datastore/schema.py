@@ -16,6 +16,7 @@ from pydantic import computed_field
 from datastore.folding import search_keys, sort_key
 from datastore.rights import EVERYONE, MANAGERS, NOBODY, OWNERS, Rights
 from datastore.schema_audit import AuditEvent
+from datastore.schema_codes import EmailCode, PendingSignUp
 from datastore.schema_files import DoomedBytes, File, Folder, StorageUsage
 from datastore.schema_jobs import Job, JobTicket
 from datastore.schema_keys import ApiKey, ApiKeyHash
@@ -38,6 +39,7 @@ __all__ = [
     "Breakdown",
     "Counter",
     "DoomedBytes",
+    "EmailCode",
     "Expense",
     "ExpenseCategory",
     "File",
@@ -51,6 +53,7 @@ __all__ = [
     "LedgerEntry",
     "Member",
     "Membership",
+    "PendingSignUp",
     "Product",
     "ProductCategory",
     "RecurringExpense",
@@ -72,7 +75,7 @@ __all__ = [
 ]
 
 
-# --- identity: reached by internal functions of resolvers/auth.py and resolvers/users.py only ---
+# --- identity: reached by internal functions of the modules of sessions and users only ---
 
 
 class User(IdentityRow):
@@ -100,8 +103,7 @@ class Session(IdentityRow):
         "session",
         Policy.IDENTITY,
         indexes=(
-            Index("by_refresh", ("refresh_hash",), unique=True),
-            Index("by_previous_refresh", ("previous_refresh_hash",), unique=True),
+            Index("by_family", ("family_hash",), unique=True),
             Index("by_user", ("user_id",)),
             Index("by_expiry", ("expires_at",)),
         ),
@@ -113,10 +115,15 @@ class Session(IdentityRow):
     refresh_hash: str
     """SHA-256 of the refresh token that is good now."""
     previous_refresh_hash: str | None
-    """SHA-256 of the one before it: presented again, it was stolen or replayed, and the session ends."""
+    """SHA-256 of the one before it, which a client that lost an answer, or two tabs that race, may show once more."""
     refreshed_at: datetime
     expires_at: datetime
     user_agent: str
+    family_hash: str | None = None
+    """SHA-256 of what all refresh tokens of the session begin with. Any other token that begins so was used before: it was stolen, or the
+    newest was, and the session ends."""
+    pending: bool = False
+    """Whether it is of somebody whose e-mail address is not confirmed yet: user and account are then still to be made."""
 
 
 # --- the account and its settings ---
@@ -325,6 +332,8 @@ class IdempotencyKey(OwnedRow):
 TABLES: tuple[type[Row], ...] = (
     User,
     Session,
+    EmailCode,
+    PendingSignUp,
     Account,
     Member,
     Membership,

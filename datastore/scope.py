@@ -25,6 +25,8 @@ class Scope:
     role: Role
     session_id: str | None
     granted_by: object
+    pending: bool = False
+    """Whether the person still has to show that they read their e-mail address, before which there is no account."""
 
     def __post_init__(self) -> None:
         if self.granted_by is not _GRANT:
@@ -32,6 +34,6 @@ class Scope:
             raise TypeError(msg)
 
 
-def grant(account_id: str, user_id: str, role: Role, session_id: str | None = None) -> Scope:
+def grant(account_id: str, user_id: str, role: Role, session_id: str | None = None, *, pending: bool = False) -> Scope:
     """The scope of an authenticated person in one account."""
-    return Scope(account_id, user_id, role, session_id, _GRANT)
+    return Scope(account_id, user_id, role, session_id, _GRANT, pending)

@@ -54,6 +54,10 @@ class Settings(BaseSettings):
     signing_key: SecretStr | None = Field(
         default=None, description="Ed25519 private key (PEM) that signs access tokens; generated and kept outside production."
     )
+    sign_up: Literal["open", "confirmed"] | None = Field(
+        default=None,
+        description="Whether who signs up confirms the address first, so that nobody learns who has an account; unset: in production.",
+    )
     access_token_seconds: int = Field(default=900, ge=1, le=86_400, description="Seconds that an access token is valid.")
     refresh_token_days: int = Field(default=30, ge=1, le=3650, description="Days that an unused refresh token is valid.")
     operator_token: SecretStr | None = Field(
@@ -119,6 +123,11 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = Field(
         default=False, description="Whether webhooks may go to our own network, to any port and unencrypted; never in production."
     )
+
+    @property
+    def confirms_sign_ups(self) -> bool:
+        """Whether who signs up must confirm their address first."""
+        return (self.sign_up or ("confirmed" if self.env == "production" else "open")) == "confirmed"
 
     @field_validator("allowed_origins", "trusted_proxies", mode="before")
     @classmethod

@@ -17,6 +17,7 @@ from datastore.cursors import Cursors
 from datastore.database import Database
 from datastore.errors import UnavailableError
 from datastore.rate_limits import Limiter
+from datastore.sealing import Digests
 from datastore.secrets import resolve_secrets
 from datastore.settings import Settings
 from gql.dev_mail import dev_mail_routes
@@ -61,6 +62,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
             cursors=Cursors(secrets.secret),
             passwords=passwords,
             tokens=AccessTokens(secrets.signing_key_pem, settings.access_token_seconds),
+            digests=Digests(secrets.secret, b"codes"),
             limiter=Limiter(database),
             outside=await stack.enter_async_context(open_outside(settings, secrets.secret)),
         )

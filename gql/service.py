@@ -75,7 +75,10 @@ class LivePlan:
         account = (self.shape, self.scope.account_id)
         if sharing is Sharing.ACCOUNT:
             return account
-        return (*account, self.scope.role) if sharing is Sharing.ROLE else (*account, self.scope.role, self.scope.user_id)
+        if sharing is Sharing.ROLE:
+            return (*account, self.scope.role)
+        person = (*account, self.scope.role, self.scope.user_id)
+        return person if sharing is Sharing.PERSON else (*person, self.scope.session_id)
 
 
 class GraphQLService:

@@ -7,9 +7,10 @@ crons that no other module imports: to name them here is to make what they mark 
 from resolvers import (
     api_keys,
     audit_trail,
-    auth,
     bookings,
+    codes,
     dashboard,
+    email_addresses,
     engine,
     expense_categories,
     expenses,
@@ -21,6 +22,7 @@ from resolvers import (
     members,
     memberships,
     nodes,
+    password_changes,
     product_categories,
     products,
     profile,
@@ -28,7 +30,10 @@ from resolvers import (
     recurring_expenses,
     refunds,
     sales,
+    sessions,
     settings,
+    sign_ins,
+    sign_ups,
     statements,
     summary_mail,
     sweeping,
@@ -43,7 +48,11 @@ from resolvers.scalars import SCALARS
 
 MODULES = (
     nodes,
-    auth,
+    sign_ups,
+    sign_ins,
+    sessions,
+    email_addresses,
+    password_changes,
     users,
     profile,
     memberships,
@@ -74,6 +83,6 @@ MODULES = (
     engine,
 )
 
-WORK = (bookings, summary_mail, sweeping)
+WORK = (bookings, codes, summary_mail, sweeping)
 
 __all__ = ["MODULES", "SCALARS", "WORK"]

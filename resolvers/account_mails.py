@@ -1,17 +1,20 @@
-"""The mails that carry a code: to confirm an address, to set a new password, to join a business.
+"""The mails about somebody's account: those that carry a code, and those that tell what was done with it.
 
-Each function gives the arguments of the action `mailing.send_mail`, for the transaction that makes the code:
-`await ctx.schedule(scope, send_mail, verification_mail(ctx.services.outside.sealer, …))`. The code goes sealed, so that whoever reads the
-stored job reads no code.
+Each function gives the arguments of the action `mailing.send_mail`, for the transaction of what it tells of:
+`await ctx.schedule(system(), send_mail, verification_mail(ctx.services.outside.sealer, …))`. What it says goes sealed, so that whoever
+reads the stored job reads no code, and not whether there is an account.
 """
 
 import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Literal
 
 from datastore.scope import Role
 from datastore.sealing import Sealer
+
+NO_MAIL: Final = "nobody"
+"""The kind of a mail that is not sent."""
 
 Arguments = dict[str, Any]
 """Of `mailing.send_mail`."""
@@ -41,13 +44,34 @@ def invitation_mail(sealer: Sealer, *, to: str, locale: str, inviter: str, busin
     return _sealed(sealer, "invitation", to, locale, "", code, inviter=inviter, business=business, role=role)
 
 
+def email_change_mail(sealer: Sealer, *, to: str, locale: str, name: str, code: Code) -> Arguments:
+    """Asks whoever wants to sign in with an address to confirm that they read it."""
+    return _sealed(sealer, "email_change", to, locale, name, code)
+
+
+Note = Literal["account_exists", "email_change_note", "password_changed", "account_deleted"]
+"""What somebody is told of: that there is an account already, that its address is to change, that its password did, that it is gone."""
+
+
+def note_mail(sealer: Sealer, note: Note, *, to: str, locale: str, name: str, **more: str) -> Arguments:
+    """Tells somebody of what was done with their account; a note on a change of address says the `new_email`."""
+    return _sealed(sealer, note, to, locale, name, None, **more)
+
+
+def no_mail(sealer: Sealer, *, to: str) -> Arguments:
+    """Nothing is sent: there is nobody to tell. But it is scheduled as if there were, so that it takes as long to ask."""
+    return _sealed(sealer, NO_MAIL, to, "en", "", None)
+
+
 def values_of(opened: str) -> tuple[str, str, dict[str, Any]]:
     """What was sealed: the kind of mail, its language, and the values of its templates."""
     values = json.loads(opened)
-    values["expires_at"] = datetime.fromisoformat(values["expires_at"])
+    if "expires_at" in values:
+        values["expires_at"] = datetime.fromisoformat(values["expires_at"])
     return values.pop("kind"), values.pop("locale"), values
 
 
-def _sealed(sealer: Sealer, kind: str, to: str, locale: str, name: str, code: Code, **more: str) -> Arguments:
-    values = {**asdict(code), "expires_at": code.expires_at.isoformat(), "kind": kind, "locale": locale, "name": name, **more}
+def _sealed(sealer: Sealer, kind: str, to: str, locale: str, name: str, code: Code | None, **more: str) -> Arguments:
+    proof = {} if code is None else {**asdict(code), "expires_at": code.expires_at.isoformat()}
+    values = {**proof, "kind": kind, "locale": locale, "name": name, **more}
     return {"to": to, "sealed": sealer.seal(json.dumps(values))}

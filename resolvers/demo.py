@@ -19,11 +19,11 @@ from datastore.errors import ConflictError
 from datastore.reading import Reader, Snapshot
 from datastore.scope import Scope
 from datastore.transactions import Transaction, run_transaction
-from resolvers.auth import SignInInput, SignUpInput, sign_in, sign_up
 from resolvers.demo_books import Till, open_books
 from resolvers.demo_trade import Due, Plan, months_before
 from resolvers.functions import marking_of
 from resolvers.money import Money, Percentage
+from resolvers.new_accounts import SignUpInput, found_business
 from resolvers.product_categories import CreateProductCategoryInput, ProductCategory, create_product_category
 from resolvers.product_inputs import CreateProductInput
 from resolvers.products import create_product
@@ -32,6 +32,7 @@ from resolvers.sales import NUMBERS
 from resolvers.scalars import Quantity
 from resolvers.services import Services
 from resolvers.settings import UpdateSettingsInput, settings_row, update_settings
+from resolvers.sign_ins import SignInInput, sign_in
 
 SEED = 2026
 RATE, REDUCED_RATE = Percentage(Decimal(19)), Percentage(Decimal(7))
@@ -190,7 +191,7 @@ async def enter_demo_shop(services: Services, email: str, password: str) -> Scop
             currency="EUR",
             time_zone="Europe/Berlin",
         )
-        session = await _mutate(services, None, sign_up, person)
+        session = await _mutate(services, None, found_business, person)
         await _mutate(services, session.scope, update_settings, UpdateSettingsInput.model_validate({"tax_rate": RATE}))
     except ConflictError:
         session = await _mutate(services, None, sign_in, SignInInput(email=email, password=password))

@@ -2,8 +2,8 @@
 
 A function is a plain typed async function whose first parameter is its context. Its decorator names the kind; the schema is assembled
 from what is marked. A context offers just what its kind may do: a query's has no writer, a mutation's reads and writes one transaction.
-The `identity_` kinds reach the tables that have no owner (users, sessions), and are for the few modules that these are the business of; a
-test names them.
+The `identity_` kinds reach the tables that have no owner (users, sessions, codes), and are for the few modules that these are the business
+of; a test names them.
 
 Functions call each other as what they are: `await find_product(ctx, …)`. An undecorated function is internal: the wire never sees it.
 """
@@ -11,6 +11,7 @@ Functions call each other as what they are: `await find_product(ctx, …)`. An u
 import inspect
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from datetime import date, datetime
 from enum import Enum
 from typing import Any, Final, Protocol, Self, TypeVar, cast, get_type_hints, runtime_checkable
@@ -18,7 +19,7 @@ from typing import Any, Final, Protocol, Self, TypeVar, cast, get_type_hints, ru
 import strawberry
 
 from datastore import schema as tables
-from datastore.errors import UnauthenticatedError
+from datastore.errors import ForbiddenError, UnauthenticatedError
 from datastore.reading import IdentityReader, Reader
 from datastore.scope import Role, Scope
 from datastore.writing import IdentityWriter, Writer
@@ -51,14 +52,15 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Marking:
-    """What a decorator says of a function: its kind, whether somebody who is not signed in may call it, whether it waits for its turn, and
-    whether others then come along.
+    """What a decorator says of a function: its kind, whether somebody who is not signed in may call it, whether it waits for its turn,
+    whether others then come along, and whether somebody may call it whose e-mail address is not confirmed yet.
     """
 
     kind: Kind
     public: bool = False
     in_turn: bool = False
     in_group: bool = False
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,12 @@ class QueryContext:
         """Who the caller is."""
         self.usage.reads_caller(Sharing.PERSON)
         return self.caller
+
+    @property
+    def session_id(self) -> str | None:
+        """The session that the caller came with; None where it was none."""
+        self.usage.reads_caller(Sharing.SESSION)
+        return self.caller.session_id
 
     def today(self, time_zone: str) -> date:
         """The day that it is in a time zone (IANA name): the only clock that a query may read. A live query runs again at its midnight."""
@@ -160,11 +168,26 @@ class IdentityMutationContext:
     user_agent: str
     address: str = ""
     """The network address that the caller's request came from; empty where nobody's request is carried out."""
+    done_once: dict[str, Any] = dataclass_field(default_factory=dict)
 
     @property
     def scope(self) -> Scope:
-        """The caller; raises UnauthenticatedError where nobody is signed in."""
+        """The caller; raises UnauthenticatedError where nobody is signed in, ForbiddenError before their address is confirmed."""
         return signed_in(self.caller)
+
+    @property
+    def scope_even_pending(self) -> Scope:
+        """The caller, even before their address is confirmed; raises UnauthenticatedError where nobody is signed in."""
+        return signed_in(self.caller, pending=True)
+
+    async def once(self, name: str, work: Callable[[], Awaitable[T]]) -> T:
+        """What `work` gives, done once however often the transaction is run again: counting a try, hashing a password.
+
+        It is done outside the transaction, and so belongs before its first read.
+        """
+        if name not in self.done_once:
+            self.done_once[name] = await work()
+        return cast("T", self.done_once[name])
 
     async def schedule(self, scope: Scope, action: ActionFunction, arguments: Mapping[str, Any], at: datetime | None = None) -> tables.Job:
         """As `MutationContext.schedule`, for the person and the account of a scope."""
@@ -202,8 +225,8 @@ class SignedIn(Protocol):
     """The result of a mutation that signs somebody in: the rest of the request is done as them."""
 
     @property
-    def scope(self) -> Scope:
-        """Who was signed in."""
+    def scope(self) -> Scope | None:
+        """Who was signed in; None where nobody was."""
 
 
 class Contexts(Protocol):
@@ -216,10 +239,12 @@ class Contexts(Protocol):
         """Carries out a mutation as one transaction."""
 
 
-def signed_in(scope: Scope | None) -> Scope:
-    """The scope, or UnauthenticatedError where there is none."""
+def signed_in(scope: Scope | None, *, pending: bool = False) -> Scope:
+    """The scope, or UnauthenticatedError where there is none; ForbiddenError for one that is `pending`, unless such are let in."""
     if scope is None:
         raise UnauthenticatedError
+    if scope.pending and not pending:
+        raise ForbiddenError("Confirm your e-mail address first, with the code that was sent to it.")
     return scope
 
 
@@ -255,9 +280,11 @@ def identity_query(function: Function) -> Function:
     return _mark(function, Marking(Kind.IDENTITY_QUERY))
 
 
-def identity_mutation(*, public: bool = False) -> Callable[[Function], Function]:
-    """Marks a transaction on users or sessions; a public one takes callers who are not signed in."""
-    return lambda function: _mark(function, Marking(Kind.IDENTITY_MUTATION, public))
+def identity_mutation(*, public: bool = False, pending: bool = False) -> Callable[[Function], Function]:
+    """Marks a transaction on users or sessions; a public one takes callers who are not signed in, a pending one those whose e-mail
+    address is not confirmed yet.
+    """
+    return lambda function: _mark(function, Marking(Kind.IDENTITY_MUTATION, public, pending=pending))
 
 
 def procedure(function: Function) -> Function:
@@ -267,15 +294,17 @@ def procedure(function: Function) -> Function:
     return _mark(function, Marking(Kind.PROCEDURE))
 
 
-def field(*, columns: Sequence[str] | None = None) -> Callable[[Callable[..., Any]], Any]:
+def field(*, columns: Sequence[str] | None = None, pending: bool = False) -> Callable[[Callable[..., Any]], Any]:
     """Marks a method of a GraphQL type, `async def name(self, ctx: QueryContext, …)`, as a nested field that reads.
 
     Its reads join the snapshot and the read set of the run, and are batched with those of its siblings. `columns` are all those that it
-    uses of its own row; None: any.
+    uses of its own row; None: any. A `pending` one is told to callers whose e-mail address is not confirmed yet, who have no rows.
     """
     metadata = shows(*columns) if columns is not None else {}
     return lambda function: strawberry.field(
-        resolver=_as_resolver(function, Marking(Kind.QUERY), method=True), description=inspect.getdoc(function), metadata=metadata
+        resolver=_as_resolver(function, Marking(Kind.QUERY, pending=pending), method=True),
+        description=inspect.getdoc(function),
+        metadata=metadata,
     )
 
 

@@ -26,6 +26,8 @@ KEPT_FOR = timedelta(days=1)
 MOST_KEPT_BYTES = 1 << 18
 """Of a list as JSON. A single row is kept whatever its length."""
 
+_SECRET = frozenset({"password_hash", "refresh_hash", "previous_refresh_hash"})
+
 _JSON = "json"
 """Marks a result that is no row but JSON: that of an internal mutation which returns a dictionary."""
 
@@ -112,7 +114,9 @@ def _encode(result: Any) -> str:
 
 
 def _kept(row: Row) -> dict[str, str]:
-    return {"table": row.spec.name, "row": row.model_dump_json()}
+    """The row, but for what is secret of it, which is never shown."""
+    secrets = dict.fromkeys(_SECRET & type(row).model_fields.keys(), "")
+    return {"table": row.spec.name, "row": row.model_copy(update=secrets).model_dump_json()}
 
 
 def _plain(value: Any) -> Any:

@@ -12,7 +12,7 @@ from datastore import schema as tables
 from datastore.errors import NotFoundError
 from datastore.sealing import SealBrokenError
 from datastore.writing import Writer
-from resolvers.account_mails import values_of
+from resolvers.account_mails import NO_MAIL, values_of
 from resolvers.actions import ActionContext, Outcome, PermanentError, action
 from resolvers.functions import MutationContext, QueryContext
 from resolvers.mail import AT_ONCE, Mail, MailRefusedError
@@ -85,12 +85,14 @@ async def deliver_about_business(ctx: ActionContext, about: BusinessMail, kind: 
 
 @action(attempts=ATTEMPTS, first_backoff=FIRST_BACKOFF, timeout=TIMEOUT, at_once=AT_ONCE, listed=False)
 async def send_mail(ctx: ActionContext, *, to: str, sealed: str) -> None:
-    """Sends a mail of the system itself, as `account_mails.py` seals it: it carries a code that nobody else may read."""
+    """Sends a mail of the system itself, as `account_mails.py` seals it: it may carry a code that nobody else may read."""
     try:
         kind, locale, values = values_of(ctx.outside.sealer.open(sealed))
     except SealBrokenError as broken:
         raise PermanentError("The mail was sealed with another secret than the server has now.") from broken
-    if values["expires_at"] <= ctx.now():
+    if kind == NO_MAIL:
+        return
+    if "expires_at" in values and values["expires_at"] <= ctx.now():
         raise PermanentError("The code expired before the mail could be sent.")
     wording = Wording.plain(locale)
     written = write_mail(kind, wording, wording.text(f"{kind}.subject", **values), **values)

@@ -8,8 +8,9 @@ from datastore import schema as tables
 from datastore.errors import NotFoundError, UnauthenticatedError
 from resolvers.arguments import id_of
 from resolvers.audit import record
-from resolvers.auth import Session, on_behalf_of, role_in, start_session
+from resolvers.auth import on_behalf_of, role_in
 from resolvers.functions import IdentityMutationContext, IdentityQueryContext, identity_mutation, identity_query
+from resolvers.sessions import Session, start_session
 from resolvers.users import Role
 
 

@@ -36,7 +36,8 @@ class Node:
 def node_type(table: type[Row], *, visible: Callable[[Scope, Any], bool] | None = None) -> Callable[[GraphQLType], GraphQLType]:
     """Registers a class as the GraphQL type of a table's rows, so that `node` finds them. The class has `of(row)`.
 
-    `visible` tells whether somebody of the account may see a row; without it, all may see all.
+    `visible` tells whether somebody of the account may see a row; without it, all may see all, and nobody a row without an owner but the
+    one that is themself.
     """
 
     def register(graphql_type: GraphQLType) -> GraphQLType:
@@ -96,8 +97,12 @@ async def _load(ctx: IdentityQueryContext, ids: Sequence[str], paths: Sequence[s
             found = await db.node(id)
             hidden = found is not None and table in _VISIBLE and not _VISIBLE[table](ctx.scope, found)
             return None if hidden else found
-        # Of the tables without an owner, a caller sees the row that is themself.
-        return await ctx.identity.get(table, id) if id == ctx.scope.user_id else None
+        # Of the tables without an owner, a caller sees the row that is themself, and what is theirs.
+        if id == ctx.scope.user_id:
+            return await ctx.identity.get(table, id)
+        visible = _VISIBLE.get(table)
+        one = None if visible is None else await ctx.identity.get(table, id)
+        return one if one is not None and visible is not None and visible(ctx.scope, one) else None
 
     rows = await asyncio.gather(*(row(table, id) for table, id in zip(tables, ids, strict=True)))
     return [None if found is None else node_of(found) for found in rows]

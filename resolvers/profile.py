@@ -26,13 +26,19 @@ async def update_profile(
     ctx: IdentityMutationContext, input: Annotated[UpdateProfileInput, strawberry.argument(description="What to change.")]
 ) -> User:
     """Changes your own name or language."""
-    row = await ctx.identity.get(tables.User, ctx.scope.user_id)
-    if row is None:
-        raise UnauthenticatedError
+    row = await user_row(ctx)
     changes: dict[str, Any] = input.model_dump(exclude_unset=True)
     row = await ctx.identity.update(row, **changes)
     await tell_businesses(ctx, row)
     return User.of(row)
+
+
+async def user_row(ctx: IdentityMutationContext) -> tables.User:
+    """The caller's own row. Raises UnauthenticatedError where it is gone. Internal."""
+    row = await ctx.identity.get(tables.User, ctx.scope.user_id)
+    if row is None:
+        raise UnauthenticatedError
+    return row
 
 
 async def tell_businesses(ctx: IdentityMutationContext, user: tables.User) -> None:

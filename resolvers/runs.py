@@ -76,7 +76,7 @@ class Run:
     def query_context(self, marking: Marking) -> QueryContext | IdentityQueryContext:
         """The context of a function that reads; raises UnauthenticatedError where it takes nobody but who is signed in."""
         if marking.kind is Kind.QUERY:
-            scope = signed_in(self._scope)
+            scope = signed_in(self._scope, pending=marking.pending)
             return QueryContext(
                 db=self._reader_of(scope),
                 caller=scope,
@@ -86,7 +86,7 @@ class Run:
             )
         self.usage.reads_caller(Sharing.PERSON)
         return IdentityQueryContext(
-            caller=self._scope,
+            caller=None if self._scope is None else signed_in(self._scope),
             identity=self._identity,
             reader=self._reader_of,
             instant=self._now,
@@ -100,8 +100,8 @@ class Run:
             scope = signed_in(self._scope)
             return await function(ProcedureContext(scope, self._now, self._services.outside, self, response_key), **arguments)
         if not marking.public:
-            signed_in(self._scope)
-        replays = Replays.of(self._idempotency_key, response_key, self._scope, function, arguments)
+            signed_in(self._scope, pending=marking.pending)
+        replays = Replays.of(self._idempotency_key, response_key, self._confirmed, function, arguments)
 
         async def body(context: MutationContext | IdentityMutationContext, db: Writer | None) -> Any:
             if replays is None or db is None:
@@ -113,7 +113,7 @@ class Run:
             committed = await self._carried_out(marking, body)
         if committed.version is not None:
             self.committed = committed.version
-        if isinstance(committed.value, SignedIn):
+        if isinstance(committed.value, SignedIn) and committed.value.scope is not None:
             self._scope = committed.value.scope
         self._read_from(committed.version or self._floor)
         return committed.value
@@ -121,6 +121,7 @@ class Run:
     async def _carried_out(self, marking: Marking, body: _Body) -> Committed[Any]:
         """What a body returns, with the version of what it changed; it runs as the marking says."""
         services = self._services
+        done_once: dict[str, Any] = {}
 
         async def owned(db: Writer) -> Any:
             return await body(MutationContext(scope=db.scope, db=db, now=self._now, address=self._address), db)
@@ -128,8 +129,8 @@ class Run:
         async def transact(transaction: Transaction) -> Any:
             if marking.kind is Kind.MUTATION:
                 return await owned(Writer(transaction, signed_in(self._scope), self._address))
-            db = None if self._scope is None else Writer(transaction, self._scope, self._address)
-            return await body(self._identity_context(transaction), db)
+            db = None if self._confirmed is None else Writer(transaction, self._confirmed, self._address)
+            return await body(self._identity_context(transaction, done_once), db)
 
         if marking.in_group:
             scope = signed_in(self._scope)
@@ -137,6 +138,11 @@ class Run:
             return await services.turns.together(scope.account_id, mutation, partial(carry_out, services.database))
         async with services.turns.turn(signed_in(self._scope).account_id) if marking.in_turn else nullcontext():
             return await run_transaction(services.database, transact)
+
+    @property
+    def _confirmed(self) -> Scope | None:
+        """The caller, where they have an account."""
+        return None if self._scope is None or self._scope.pending else self._scope
 
     def _read_from(self, floor: Version) -> None:
         self._floor = floor
@@ -146,7 +152,7 @@ class Run:
     def _reader_of(self, scope: Scope) -> Reader:
         return Reader(self._snapshot, scope, self._services.cursors, self.usage)
 
-    def _identity_context(self, transaction: Transaction) -> IdentityMutationContext:
+    def _identity_context(self, transaction: Transaction, done_once: dict[str, Any]) -> IdentityMutationContext:
         return IdentityMutationContext(
             caller=self._scope,
             identity=IdentityWriter(transaction),
@@ -156,4 +162,5 @@ class Run:
             services=self._services,
             user_agent=self._user_agent,
             address=self._address,
+            done_once=done_once,
         )

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from datastore.cursors import Cursors
 from datastore.database import Database
 from datastore.rate_limits import Limiter
+from datastore.sealing import Digests
 from datastore.settings import Settings
 from datastore.turns import Turns
 from resolvers.outside import Outside
@@ -55,6 +56,8 @@ class Services:
     tokens: AccessTokens
     outside: Outside
     limiter: Limiter
+    digests: Digests
+    """Of e-mail codes."""
     clock: Callable[[], datetime] = utc_now
     monitor: Monitor = field(default_factory=Monitor)
     turns: Turns = field(default_factory=Turns)

@@ -98,9 +98,14 @@ class AccessTokens:
             raise UnauthenticatedError("The access token is not valid.") from None
 
 
-def new_refresh_token() -> str:
-    """256 random bits as 43 characters."""
-    return secrets.token_urlsafe(32)
+def new_refresh_token(family: str | None = None) -> str:
+    """256 random bits behind what the tokens of one session begin with, which are 128 of their own where there is none yet."""
+    return f"{family or secrets.token_urlsafe(16)}.{secrets.token_urlsafe(32)}"
+
+
+def family_of(refresh_token: str) -> str:
+    """What all refresh tokens of the same session begin with."""
+    return refresh_token.partition(".")[0]
 
 
 def hash_of(refresh_token: str) -> str:

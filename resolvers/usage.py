@@ -9,11 +9,12 @@ from datastore.read_set import ReadSet
 
 
 class Sharing(IntEnum):
-    """Whom a result is the same for: the account's members all, those of one role, or one person."""
+    """Whom a result is the same for: the account's members all, those of one role, one person, or one session."""
 
     ACCOUNT = 0
     ROLE = 1
     PERSON = 2
+    SESSION = 3
 
 
 @dataclass(slots=True)

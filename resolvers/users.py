@@ -7,6 +7,7 @@ from typing import Self
 import strawberry
 
 from datastore import schema as tables
+from datastore.scope import Scope
 from resolvers.functions import (
     IdentityQueryContext,
     QueryContext,
@@ -54,6 +55,8 @@ class User(Node):
     email_verified: bool = strawberry.field(description="Whether they have shown that they read this address.")
     name: str = strawberry.field(description="What they are called.")
     locale: str = strawberry.field(description="The BCP 47 language tag of what is written to them.")
+    scope: strawberry.Private[Scope | None] = None
+    """Whom showing it signed in, if it did."""
 
     @classmethod
     def of(cls, row: tables.User) -> Self:
@@ -69,12 +72,12 @@ class User(Node):
             locale=row.locale,
         )
 
-    @field(columns=[])
+    @field(columns=[], pending=True)
     async def role(self, ctx: QueryContext) -> Role:
         """What they may do in the business they work in now."""
         return Role(ctx.role)
 
-    @field(columns=[])
+    @field(columns=[], pending=True)
     async def account(self, ctx: QueryContext) -> Account | None:
         """The business they work in now."""
         row = await ctx.db.shown.get(tables.Account, ctx.account_id)

@@ -1,6 +1,8 @@
 """Counts what is sent to MongoDB, so that a test can hold that something causes no read."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from pymongo import monitoring
 
@@ -16,6 +18,14 @@ class Commands(monitoring.CommandListener):
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         self.counts[event.command_name] += 1
+
+    @contextmanager
+    def counting(self) -> Iterator[Counter[str]]:
+        """What is sent meanwhile, by its name; the waiting of change streams left out."""
+        before, sent = self.counts.copy(), Counter[str]()
+        yield sent
+        sent.update(self.counts - before)
+        del sent["getMore"]
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         """Nothing to note: it was counted when it was sent."""

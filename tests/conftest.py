@@ -74,7 +74,7 @@ async def services(commands: Commands, settings: Settings) -> AsyncIterator[Serv
     async with open_services(settings) as services:
         await migrate(services.database)
         await services.outside.blobs.prepare()
-        cheap = Passwords(memory_kib=8, passes=1)
+        cheap = Passwords(memory_kib=8, passes=1, least_score=0)
         yield replace(services, passwords=cheap)
         cheap.close()
 

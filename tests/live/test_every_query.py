@@ -9,6 +9,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from gql.schema import build_schema
 from tests.gql.api import Api
 from tests.live import (
+    cases_accounts,
     cases_audit,
     cases_dashboard,
     cases_files,
@@ -235,6 +236,7 @@ OTHER_MODULES = (
     cases_dashboard,
     cases_money,
     cases_keys,
+    cases_accounts,
     cases_webhooks,
     cases_members,
     cases_audit,

@@ -91,6 +91,10 @@ async def shops(services: Services, *emails: str) -> None:
         await fill_demo_shop(services, products=30, email=email, password=PASSWORD, progress=lambda _: None)
 
 
+OF_THE_SESSIONS = {"sessions", "idempotency_keys", "audit_events"}
+"""What looking at the shop leaves behind."""
+
+
 async def rows_of(services: Services, email: str) -> dict[str, list[str]]:
     """All rows of the shop of this address, without what no two shops share."""
     scope = await enter_demo_shop(services, email, PASSWORD)
@@ -99,7 +103,7 @@ async def rows_of(services: Services, email: str) -> dict[str, list[str]]:
     for table, documents in (await contents(services.database)).items():
         mine = [document for document in documents if document.get("account_id") == scope.account_id]
         found[table] = sorted(str({key: named(value, names) for key, value in document.items() if key not in OWN}) for document in mine)
-    return {table.spec.name: found[table.spec.name] for table in TABLES if table.spec.name not in {"sessions", "idempotency_keys"}}
+    return {table.spec.name: found[table.spec.name] for table in TABLES if table.spec.name not in OF_THE_SESSIONS}
 
 
 def named(value: Any, names: dict[str, str]) -> Any:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from resolvers import MODULES, auth, products
+from resolvers import MODULES, auth, products, sessions, sign_ups
 from resolvers.functions import Kind, QueryContext, field, identity_mutation, marking_of, query, root_field
 
 RESOLVERS = Path(auth.__file__).parent
@@ -13,6 +13,16 @@ MAY_REACH_IDENTITY = {
     *("api_keys.py", "auth.py", "engine.py", "functions.py", "invitations.py", "members.py", "memberships.py"),
     *("my_data_work.py", "nodes.py"),
     *("profile.py", "runs.py", "users.py", "webhook_deliveries.py", "webhook_endpoints.py"),
+    *(
+        "account_deletion.py",
+        "codes.py",
+        "email_addresses.py",
+        "new_accounts.py",
+        "password_changes.py",
+        "sessions.py",
+        "sign_ins.py",
+        "sign_ups.py",
+    ),
 }
 
 
@@ -33,13 +43,13 @@ def test_only_async_functions_can_be_marked() -> None:
 
 
 def test_a_public_mutation_says_so() -> None:
-    sign_up = marking_of(auth.sign_up)
+    sign_up = marking_of(sign_ups.sign_up)
     assert sign_up is not None
     assert sign_up.public
     assert sign_up.kind is Kind.IDENTITY_MUTATION
     assert not marking_of(products.create_product).public  # type: ignore[union-attr]
-    assert identity_mutation(public=True)(auth.sign_out) is auth.sign_out
-    identity_mutation()(auth.sign_out)
+    assert identity_mutation(public=True)(sessions.sign_out) is sessions.sign_out
+    identity_mutation(pending=True)(sessions.sign_out)
 
 
 def test_a_field_is_described_by_its_docstring() -> None:

@@ -53,6 +53,7 @@ async def every_kind(api: Api, owner: Person) -> dict[str, str]:
         "ApiKey": (await make_key(api, owner))["apiKey"]["id"],
         "Invitation": (await invite(api, owner, "grace@example.org"))["id"],
         "AuditEvent": (await api.data("{ auditEvents { nodes { id } } }", caller=owner))["auditEvents"]["nodes"][0]["id"],
+        "ActiveSession": (await api.data("{ sessions { nodes { id } } }", caller=owner))["sessions"]["nodes"][0]["id"],
         "Folder": await make_folder(api, owner),
         "File": (await store(api, owner))["id"],
         "Job": await schedule(api, owner, run_errand, {"what": "wait"}),
@@ -86,7 +87,7 @@ NOT_IDS: list[Any] = [
     "prd_x",
     "PRD_01J0000000000000000000000A",
     "xyz_01J0000000000000000000000A",
-    "ses_01J0000000000000000000000A",
+    "emc_01J0000000000000000000000A",
     "\0",
     5,
 ]

@@ -61,7 +61,13 @@ def production(settings: Settings) -> Settings:
     limits = ("address_limits", "max_cost_per_minute", "max_anonymous_cost_per_minute")
     changed = {name: getattr(defaults, name) for name in limits}
     return settings.model_copy(
-        update={"env": "production", "allowed_origins": (ORIGIN,), "max_key_requests_per_minute": KEY_REQUESTS, **changed}
+        update={
+            "env": "production",
+            "sign_up": "open",
+            "allowed_origins": (ORIGIN,),
+            "max_key_requests_per_minute": KEY_REQUESTS,
+            **changed,
+        }
     )
 
 
