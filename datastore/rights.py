@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar, get_args
 
 from datastore.errors import ForbiddenError
 from datastore.scope import Role
@@ -82,8 +82,6 @@ class View:
     tells_roles_apart: bool
     partly_shown: frozenset[str]
     """The columns that this or another role is not shown."""
-    columns: frozenset[str]
-    """Those that are shown."""
 
     def tell(self, use: "CallerUse") -> None:
         """Tells what of the caller decides on what is read of the table."""
@@ -123,8 +121,10 @@ class View:
         """The row without what the role is not shown; `is_masked` then says so."""
         if not self.hidden:
             return row
-        values: dict[str, Any] = {name: None if name in self.hidden else getattr(row, name) for name in type(row).model_fields}
-        return cast("Owned", type(row).model_construct(_fields_set=set(self.columns), **values))
+        masked = row.model_copy()
+        masked.__dict__.update(dict.fromkeys(self.hidden))  # a frozen row takes it no other way, and this one is nobody's yet
+        masked.model_fields_set.difference_update(self.hidden)
+        return masked
 
 
 @cache
@@ -133,8 +133,7 @@ def view_of(table: "type[OwnedRow]", role: Role | None) -> View:
     rights = table.spec.rights
     hidden = frozenset(rights.hidden.get(role, ())) if role is not None else frozenset[str]()
     own = rights.own.get(role) if role is not None else None
-    shown = frozenset(table.model_fields) - hidden
-    return View(table, role, hidden, own, rights.tell_roles_apart, hidden_columns(table), shown)
+    return View(table, role, hidden, own, rights.tell_roles_apart, hidden_columns(table))
 
 
 @cache

@@ -136,7 +136,9 @@ async def rename_folder(ctx: MutationContext, id: FolderId, name: Annotated[str,
 async def move_folder(
     ctx: MutationContext,
     id: FolderId,
-    parent_id: Annotated[strawberry.ID | None, strawberry.argument(description="The folder to move it into; null moves it to the top.")],
+    parent_id: Annotated[
+        strawberry.ID | None, strawberry.argument(description="The folder to move it into; null, or left out, moves it to the top.")
+    ] = None,
 ) -> Folder:
     """Moves a folder with all that is in it.
 
