@@ -1,6 +1,6 @@
-"""All tables at a glance, with those of sales in `schema_sales.py`, those of money in `schema_money.py`, that of mail in `schema_mail.py`,
-those of files in `schema_files.py`, those of durable work in `schema_jobs.py`, those of webhooks in
-`schema_webhooks.py`, the trail of what was done in `schema_audit.py`, and who shares a business in `schema_members.py`.
+"""All tables at a glance, with those of sales in `schema_sales.py`, those of payments in `schema_payments.py`, those of money in
+`schema_money.py`, that of mail in `schema_mail.py`, those of files in `schema_files.py`, those of durable work in `schema_jobs.py`, those
+of webhooks in `schema_webhooks.py`, the trail of what was done in `schema_audit.py`, and who shares a business in `schema_members.py`.
 
 Each table is the model of its row. `tillstream migrate` derives the collections, their `$jsonSchema` validators and their indexes from
 this page. Money is int64 minor units of the row's own `currency`; a day is the account's own time zone's day, in a column `…_on` as ISO
@@ -23,6 +23,7 @@ from datastore.schema_keys import ApiKey, ApiKeyHash
 from datastore.schema_mail import SummaryMail
 from datastore.schema_members import Invitation, InvitationCode, Membership
 from datastore.schema_money import Breakdown, Expense, ExpenseCategory, Inventory, LedgerEntry, RecurringExpense, Summary
+from datastore.schema_payments import Payment, PaymentEvent
 from datastore.schema_sales import Refund, RefundItem, Sale, SaleItem
 from datastore.schema_webhooks import WebhookDelivery, WebhookEndpoint, WebhookFeed, WebhookQueue
 from datastore.scope import Role
@@ -53,6 +54,8 @@ __all__ = [
     "LedgerEntry",
     "Member",
     "Membership",
+    "Payment",
+    "PaymentEvent",
     "PendingSignUp",
     "Product",
     "ProductCategory",
@@ -349,6 +352,8 @@ TABLES: tuple[type[Row], ...] = (
     SaleItem,
     Refund,
     RefundItem,
+    Payment,
+    PaymentEvent,
     ExpenseCategory,
     RecurringExpense,
     Expense,

@@ -10,6 +10,7 @@ from datastore.rights import EVERYONE, NOBODY, Rights
 from datastore.tables import Index, OnDelete, OwnedRow, Reference, TableSpec
 
 PaymentMethod = Literal["CASH", "CARD", "BANK_TRANSFER", "ONLINE", "OTHER"]
+RefundStatus = Literal["PENDING", "SUCCEEDED", "FAILED"]
 
 
 class Sale(OwnedRow):
@@ -45,6 +46,7 @@ class Sale(OwnedRow):
     refunded_minor: int
     payment_method: PaymentMethod
     payment_status: Literal["PENDING", "PAID"]
+    """A sale whose money is waited for is in neither the ledger nor the sums until it comes."""
     customer_name: str | None
     customer_email: str | None
     note: str
@@ -57,6 +59,13 @@ class Sale(OwnedRow):
     """A user's."""
     voided_at: datetime | None
     void_reason: str
+    paid_at: datetime | None = None
+    """When the money came that was waited for; null while it has not, and where it came with the sale."""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether its money is waited for, or was."""
+        return self.payment_status == "PENDING" or self.paid_at is not None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -127,6 +136,15 @@ class Refund(OwnedRow):
     refunded_at: datetime
     refunded_on: str
     refunded_by_id: str
+    payment_id: str | None = None
+    """The payment that it is given back of at Stripe; null where the money is handed over."""
+    status: RefundStatus = "SUCCEEDED"
+    provider_id: str | None = None
+    """Of Stripe's refund (`re_…`)."""
+    failure: str = ""
+    """Why Stripe has not given it back so far."""
+    job_id: str | None = None
+    """Of the job that gives it back at Stripe."""
 
 
 class RefundItem(OwnedRow):

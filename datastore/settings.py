@@ -123,6 +123,16 @@ class Settings(BaseSettings):
     webhook_allow_private: bool = Field(
         default=False, description="Whether webhooks may go to our own network, to any port and unencrypted; never in production."
     )
+    stripe_secret_key: SecretStr | None = Field(default=None, description="Secret key of the Stripe account; unset takes no payments.")
+    stripe_webhook_secret: SecretStr | None = Field(
+        default=None, description="What Stripe signs the events with that it sends to `/webhooks/stripe`."
+    )
+    stripe_publishable_key: str | None = Field(
+        default=None, pattern=r"^pk_", description="Publishable key of the same account, which front ends are told."
+    )
+    stripe_api_base: str = Field(
+        default="https://api.stripe.com", pattern=r"^https?://", description="Where Stripe's API is; another for localstripe."
+    )
 
     @property
     def confirms_sign_ups(self) -> bool:
@@ -171,6 +181,15 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{PREFIX}WEBHOOK_ALLOW_PRIVATE must stay off in production: whoever signs up could have servers of yours called"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _payments_that_are_heard_of(self) -> Self:
+        if self.env == "production" and self.stripe_secret_key is not None:
+            if self.stripe_webhook_secret is None:
+                raise ValueError(f"{PREFIX}STRIPE_SECRET_KEY needs {PREFIX}STRIPE_WEBHOOK_SECRET beside it, or no sale is ever paid")
+            if not self.stripe_api_base.startswith("https://"):
+                raise ValueError(f"{PREFIX}STRIPE_API_BASE must begin with https:// in production")
         return self
 
     @model_validator(mode="after")

@@ -30,6 +30,7 @@ from gql.rest import rest_routes
 from gql.schema import build_schema
 from gql.security_headers import SecurityHeaders
 from gql.service import GraphQLService
+from gql.stripe_events import stripe_routes
 from gql.websocket import websocket_routes
 from resolvers.outside import open_outside
 from resolvers.passwords import Passwords
@@ -101,6 +102,7 @@ def create_app(
         Route("/readyz", _readiness(service, services, background)),
         Route("/metrics", metrics_endpoint(services)),
         *rest_routes(services, service.committed),
+        *stripe_routes(services),
         *dev_mail_routes(settings, services.outside.mail.kept),
         *explorer_routes(),
     ]

@@ -22,6 +22,7 @@ from datastore import schema as tables
 from datastore.errors import ForbiddenError, UnauthenticatedError
 from datastore.reading import IdentityReader, Reader
 from datastore.scope import Role, Scope
+from datastore.sealing import Sealer
 from datastore.writing import IdentityWriter, Writer
 from resolvers.outside import Outside
 from resolvers.scheduling import ActionFunction, schedule_action
@@ -77,6 +78,8 @@ class QueryContext:
     usage: Usage
     storage: Storage
     """What is known of the file store without asking it."""
+    sealer: Sealer
+    """Opens what rows hold sealed."""
 
     @property
     def account_id(self) -> str:

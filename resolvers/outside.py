@@ -13,6 +13,7 @@ from datastore.sealing import Sealer
 from datastore.settings import Settings
 from resolvers.mail import Mailer
 from resolvers.storage import Storage
+from resolvers.stripe_api import Payments
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,9 @@ class Outside:
     storage: Storage
     """What is known of the files without asking their store."""
     mail: Mailer
+    payments: Payments
     sealer: Sealer
-    """For what a job must carry and nobody may read where it is stored."""
+    """For what a job or a row must carry and nobody may read where it is stored."""
 
 
 @asynccontextmanager
@@ -35,5 +37,6 @@ async def open_outside(settings: Settings, secret: bytes) -> AsyncGenerator[Outs
             blobs=await stack.enter_async_context(Blobs.open(settings)),
             storage=Storage.of(settings),
             mail=Mailer(settings),
+            payments=await stack.enter_async_context(Payments.open(settings)),
             sealer=Sealer(secret, b"job"),
         )

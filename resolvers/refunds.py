@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from enum import Enum
 from typing import Annotated, Self
 
 import strawberry
@@ -12,10 +13,12 @@ from datastore.reading import MAX_FIRST
 from resolvers import ledger
 from resolvers.arguments import id_of
 from resolvers.days import day_of
-from resolvers.functions import MutationContext, QueryContext, field, mutation_in_turn, shows
+from resolvers.functions import MutationContext, QueryContext, field, mutation, mutation_in_turn, shows
 from resolvers.members import Member, member_of
 from resolvers.money import Money, from_minor
 from resolvers.nodes import Node, node_type
+from resolvers.payment_intents import call_off
+from resolvers.payment_refunds import give_back
 from resolvers.sale_inputs import MOST_ITEMS, PaymentMethod, RefundItemInput, RefundSaleInput
 from resolvers.sale_lists import all_lines
 from resolvers.sale_rows import Part, refund_item_rows, refund_row, status_after
@@ -23,6 +26,7 @@ from resolvers.sales import Sale, SaleId, SaleItem
 from resolvers.scalars import Quantity
 from resolvers.settings import settings_row
 from resolvers.stock import Move, move_stock
+from resolvers.stripe_amounts import stripe_amount
 from resolvers.summaries import Tallies
 from resolvers.text import short_text, text_argument
 
@@ -69,6 +73,15 @@ class RefundItem(Node):
         return None if row is None else SaleItem.of(row)
 
 
+@strawberry.enum(description="Whether the money of a refund has gone back.")
+class RefundStatus(Enum):
+    """The states of a refund."""
+
+    PENDING = strawberry.enum_value("PENDING", description="Stripe is giving it back.")
+    SUCCEEDED = strawberry.enum_value("SUCCEEDED", description="It was given back.")
+    FAILED = strawberry.enum_value("FAILED", description="Stripe did not give it back: `retryRefund` tries again.")
+
+
 @node_type(tables.Refund)
 @strawberry.type(description="Money given back for a part of a sale, or the whole.")
 class Refund(Node):
@@ -85,6 +98,8 @@ class Refund(Node):
     refunded_on: date = strawberry.field(
         description="The day that it counts for: that of the business's time zone as it was when the refund was recorded."
     )
+    status: RefundStatus = strawberry.field(description="Whether the money has gone back.")
+    failure: str | None = strawberry.field(description="Why it has not gone back through Stripe so far; null where nothing failed.")
 
     @classmethod
     def of(cls, row: tables.Refund) -> Self:
@@ -102,6 +117,8 @@ class Refund(Node):
             reason=row.reason,
             refunded_at=row.refunded_at,
             refunded_on=date.fromisoformat(row.refunded_on),
+            status=RefundStatus(row.status),
+            failure=row.failure or None,
         )
 
     @field(columns=["sale_id"])
@@ -127,14 +144,14 @@ async def refund_sale(
 ) -> Sale:
     """Gives money back for a sale or a part of it, and the goods back to the stock.
 
-    However often a line is given back in parts, the parts add up to exactly what was paid. CONFLICT where more is given back than is left,
-    names the item.
+    However often a line is given back in parts, the parts add up to exactly what was paid. Of a sale that was paid through Stripe, a job
+    gives the money back there: watch the refund's `status`. CONFLICT where more is given back than is left, names the item.
     """
     sale = await ctx.db.get_existing(tables.Sale, id_of(tables.Sale, input.sale_id, "input.saleId"), "input.saleId")
     await _check_refundable(ctx, sale)
     items = await ctx.db.scan(tables.SaleItem, "by_sale", (sale.id,), first=MOST_ITEMS)
     parts = _parts(sale, items, input)
-    refund = await _record(ctx, sale, parts, input.reason)
+    refund = await _record(ctx, sale, parts, input.reason, await _payment_of(ctx, sale))
     await _put_back(ctx, [(part.item, part.quantity) for part in parts if part.restocked], f"Refund {refund.number} of sale {sale.number}")
     changed = {item.id: item for item in await ctx.db.update_all([(part.item, part.changes) for part in parts])}
     status = status_after([changed.get(item.id, item) for item in items])
@@ -149,7 +166,8 @@ async def void_sale(
 ) -> Sale:
     """Calls a sale off, as if it had never been: the stock, the ledger and the sums of its day are as before. Its number stays taken.
 
-    CONFLICT where money was given back for it: give the rest back too, with `refundSale`.
+    A payment through Stripe is cancelled; money that has come, or comes all the same, goes back. CONFLICT where money was given back for
+    it: give the rest back too, with `refundSale`.
     """
     void_reason = text_argument(reason, short_text, "reason")
     sale = await ctx.db.get_existing(tables.Sale, id_of(tables.Sale, id, "id"))
@@ -158,16 +176,44 @@ async def void_sale(
         raise ConflictError(f"Money was given back for sale {sale.number}: refund the rest instead.")
     items = await ctx.db.scan(tables.SaleItem, "by_sale", (sale.id,), first=MOST_ITEMS)
     await _put_back(ctx, [(item, item.quantity) for item in items if item.stock_taken], f"Sale {sale.number} voided")
-    description = f"Sale {sale.number} voided: {void_reason}" if void_reason else f"Sale {sale.number} voided"
+    if sale.payment_status == "PAID":
+        await _take_out(ctx, sale, items, void_reason)
+    payment = await ctx.db.find(tables.Payment, "by_active", sale.id) if sale.awaited else None
+    if payment is not None:
+        await call_off(ctx, payment)
+    return Sale.of(await ctx.db.update(sale, status="VOIDED", voided_at=ctx.now, void_reason=void_reason))
+
+
+async def _take_out(ctx: MutationContext, sale: tables.Sale, items: Sequence[tables.SaleItem], reason: str) -> None:
+    """Takes a sale out of the ledger and the sums again."""
+    description = f"Sale {sale.number} voided: {reason}" if reason else f"Sale {sale.number} voided"
     await ledger.reverse(ctx, await ledger.standing_entry(ctx.db, sale.id), description)
     tallies = Tallies()
     tallies.sale(sale, items, sign=-1)
     await tallies.keep(ctx.db)
-    return Sale.of(await ctx.db.update(sale, status="VOIDED", voided_at=ctx.now, void_reason=void_reason))
+
+
+@mutation
+async def retry_refund(
+    ctx: MutationContext, id: Annotated[strawberry.ID, strawberry.argument(description="The id of a refund that FAILED.")]
+) -> Refund:
+    """Has Stripe give back again what it did not. No money goes twice: what Stripe did give back is found there, and noted.
+
+    CONFLICT where it was given back, or is being.
+    """
+    refund = await ctx.db.get_existing(tables.Refund, id_of(tables.Refund, id, "id"))
+    job = None if refund.job_id is None else await ctx.db.get(tables.Job, refund.job_id)
+    waiting = refund.status == "PENDING" and (refund.provider_id is not None or (job is not None and job.finished_at is None))
+    if refund.status == "SUCCEEDED" or waiting:
+        raise ConflictError(f"Refund {refund.number} was given back, or is being.")
+    again = await ctx.schedule(give_back, {"refund_id": refund.id})
+    return Refund.of(await ctx.db.update(refund, status="PENDING", failure="", provider_id=None, job_id=again.id))
 
 
 async def _check_refundable(ctx: MutationContext, sale: tables.Sale) -> None:
     _check_not_voided(sale)
+    if sale.payment_status == "PENDING":
+        raise ConflictError(f"Sale {sale.number} is not paid yet: void it instead.")
     if sale.status == "REFUNDED":
         raise ConflictError(f"All of sale {sale.number} was given back already.")
     if sale.status == "PARTLY_REFUNDED":
@@ -208,8 +254,16 @@ def _part(item: tables.SaleItem, wanted: RefundItemInput, *, restock: bool) -> P
     return Part(item, wanted.quantity, restock and item.stock_taken)
 
 
-async def _record(ctx: MutationContext, sale: tables.Sale, parts: Sequence[Part], reason: str) -> tables.Refund:
-    """Stores a refund with its lines, enters it into the ledger, and counts it in the sums of its day."""
+async def _payment_of(ctx: MutationContext, sale: tables.Sale) -> tables.Payment | None:
+    """The payment through Stripe that a sale was paid by."""
+    payment = await ctx.db.find(tables.Payment, "by_active", sale.id) if sale.awaited else None
+    return payment if payment is not None and payment.status == "SUCCEEDED" else None
+
+
+async def _record(
+    ctx: MutationContext, sale: tables.Sale, parts: Sequence[Part], reason: str, payment: tables.Payment | None
+) -> tables.Refund:
+    """Stores a refund with its lines, enters it into the ledger, counts it in the sums of its day, and has Stripe give it back."""
     settings = await settings_row(ctx.db)
     number = await ctx.db.next_number(NUMBERS)
     row = refund_row(
@@ -220,8 +274,9 @@ async def _record(ctx: MutationContext, sale: tables.Sale, parts: Sequence[Part]
         refunded_at=ctx.now,
         refunded_on=day_of(ctx.now, settings.time_zone).isoformat(),
         user_id=ctx.scope.user_id,
+        payment_id=None if payment is None or not sum(part.amount_minor for part in parts) else payment.id,
     )
-    refund = await ctx.db.insert(row)
+    refund = await ctx.db.insert(await _through_stripe(ctx, row))
     items = await ctx.db.insert_all(refund_item_rows(refund, parts))
     await ledger.post(
         ctx,
@@ -237,6 +292,15 @@ async def _record(ctx: MutationContext, sale: tables.Sale, parts: Sequence[Part]
     tallies.refund(refund, items)
     await tallies.keep(ctx.db)
     return refund
+
+
+async def _through_stripe(ctx: MutationContext, refund: tables.Refund) -> tables.Refund:
+    """The refund with the job that gives it back, where Stripe has the money. Raises ConflictError for an amount that Stripe can't take."""
+    if refund.payment_id is None:
+        return refund
+    stripe_amount(refund.amount_minor, refund.currency)
+    job = await ctx.schedule(give_back, {"refund_id": refund.id})
+    return refund.model_copy(update={"job_id": job.id})
 
 
 async def _put_back(ctx: MutationContext, pieces: Sequence[tuple[tables.SaleItem, int]], reason: str) -> None:

@@ -83,6 +83,7 @@ class Run:
                 instant=self._now,
                 usage=self.usage,
                 storage=self._services.outside.storage,
+                sealer=self._services.outside.sealer,
             )
         self.usage.reads_caller(Sharing.PERSON)
         return IdentityQueryContext(

@@ -20,6 +20,7 @@ QUANTITY = "How many, at least 1."
 ITEM_DISCOUNT = "What is taken off for all pieces of this line together; at most what they cost."
 SALE_DISCOUNT = "What is taken off the whole, spread over the items in proportion to what they cost; at most that."
 SOLD_AT = "When it was sold, from 2000 on and not in the future; left out: now."
+AWAITS_PAYMENT = "Whether the money is still to come, by `createPayment`; then it is paid ONLINE, and counts once it is paid."
 
 
 @strawberry.enum(description="How a customer paid.")
@@ -62,6 +63,7 @@ class RecordSaleInput(BaseModel):
     customer_email: Email | None = Field(default=None, description="The customer's e-mail address, for the receipt.")
     note: Description = Field(default="", description="What there is to say of it, up to 5,000 characters.")
     sold_at: datetime | None = Field(default=None, description=SOLD_AT)
+    awaits_payment: bool = Field(default=False, description=AWAITS_PAYMENT)
 
 
 @strawberry.pydantic.input(description="A part of one item of a sale that is given back.")

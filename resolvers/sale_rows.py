@@ -33,6 +33,7 @@ class Order:
     customer_name: str | None = None
     customer_email: str | None = None
     note: str = ""
+    awaits_payment: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def sale_row(order: Order, *, number: int, user_id: str, now: datetime) -> table
         total_minor=priced.total_minor,
         refunded_minor=0,
         payment_method=order.payment_method,
-        payment_status="PAID",
+        payment_status="PENDING" if order.awaits_payment and priced.total_minor else "PAID",
         customer_name=order.customer_name,
         customer_email=order.customer_email,
         note=order.note,
@@ -132,9 +133,17 @@ def item_rows(order: Order, sale: tables.Sale) -> list[tables.SaleItem]:
 
 
 def refund_row(
-    sale: tables.Sale, parts: Sequence[Part], *, number: int, reason: str, refunded_at: datetime, refunded_on: str, user_id: str
+    sale: tables.Sale,
+    parts: Sequence[Part],
+    *,
+    number: int,
+    reason: str,
+    refunded_at: datetime,
+    refunded_on: str,
+    user_id: str,
+    payment_id: str | None = None,
 ) -> tables.Refund:
-    """The row of a refund of these parts of a sale."""
+    """The row of a refund of these parts of a sale; of money that is given back through Stripe where a payment is named."""
     return tables.Refund(
         id=tables.Refund.new_id(),
         created_at=refunded_at,
@@ -150,6 +159,8 @@ def refund_row(
         refunded_at=refunded_at,
         refunded_on=refunded_on,
         refunded_by_id=user_id,
+        payment_id=payment_id,
+        status="SUCCEEDED" if payment_id is None else "PENDING",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Self, cast
 import strawberry
 
 from datastore import schema as tables
-from datastore.errors import ConflictError, NotFoundError
+from datastore.errors import ConflictError, InvalidInputError, NotFoundError
 from datastore.reading import MAX_FIRST
 from datastore.schema_sales import PaymentMethod as Method
 from datastore.writing import Writer
@@ -23,7 +23,7 @@ from resolvers.money import Money, Percentage, from_minor, from_ppm, to_minor
 from resolvers.nodes import Node, node_of, node_type
 from resolvers.pricing import Line, price_sale
 from resolvers.products import Product
-from resolvers.sale_inputs import PaymentMethod, RecordSaleInput, SaleItemInput
+from resolvers.sale_inputs import MOST_ITEMS, PaymentMethod, RecordSaleInput, SaleItemInput
 from resolvers.sale_lists import PaidBy, SaleFilter, SaleStatus, Search, Status, all_lines, page_of_sales
 from resolvers.sale_rows import Order, Ordered, item_rows, sale_row
 from resolvers.scalars import Quantity
@@ -32,6 +32,7 @@ from resolvers.stock import Move, move_stock
 from resolvers.summaries import Tallies
 
 if TYPE_CHECKING:
+    from resolvers.payments import Payment
     from resolvers.refunds import Refund
 
 NUMBERS = "sales"
@@ -42,7 +43,7 @@ NUMBERS = "sales"
 class PaymentStatus(Enum):
     """The states of a payment."""
 
-    PENDING = strawberry.enum_value("PENDING", description="It was asked for and has not come yet.")
+    PENDING = strawberry.enum_value("PENDING", description="It is awaited. The sale is in neither the ledger nor the sums until it comes.")
     PAID = strawberry.enum_value("PAID", description="It is there.")
 
 
@@ -130,6 +131,9 @@ class Sale(Node):
     )
     voided_at: datetime | None = strawberry.field(description="When it was called off; null where it was not.")
     void_reason: str = strawberry.field(description="Why it was called off; may be empty.")
+    paid_at: datetime | None = strawberry.field(
+        description="When the payment came that it awaited; null while it has not, and where it was paid when it was recorded."
+    )
 
     @classmethod
     def of(cls, row: tables.Sale) -> Self:
@@ -157,6 +161,7 @@ class Sale(Node):
             sold_on=date.fromisoformat(row.sold_on),
             voided_at=row.voided_at,
             void_reason=row.void_reason,
+            paid_at=row.paid_at,
         )
 
     @field(columns=[])
@@ -173,6 +178,12 @@ class Sale(Node):
     async def refunds(self, ctx: QueryContext) -> list[Annotated["Refund", strawberry.lazy("resolvers.refunds")]]:
         """The money that was given back for it, at most 100 refunds, the first one first."""
         page = await ctx.db.shown.page(tables.Refund, "by_sale", (self.row.id,), first=MAX_FIRST)
+        return [node_of(row) for row in page.rows]
+
+    @field(columns=[])
+    async def payments(self, ctx: QueryContext) -> list[Annotated["Payment", strawberry.lazy("resolvers.payments")]]:
+        """Its payments through Stripe, at most 100, the first one first."""
+        page = await ctx.db.shown.page(tables.Payment, "by_sale", (self.row.id,), first=MAX_FIRST)
         return [node_of(row) for row in page.rows]
 
 
@@ -217,7 +228,8 @@ async def record_sale(
 ) -> Sale:
     """Records a sale: prices and tax are worked out, the stock is taken, the next number given, the money entered into the ledger.
 
-    CONFLICT names the product that is archived, or of which not as many are there.
+    A sale that awaits its payment is entered, and counted, once it is paid, on its own day too. CONFLICT names the product that is
+    archived, or of which not as many are there.
     """
     ctx.db.require("insert", tables.Sale)
     books = ctx.for_business  # who may record a sale may do no more than that: what it does to stock and books, the business does
@@ -225,13 +237,24 @@ async def record_sale(
     number = await books.db.next_number(NUMBERS)
     await move_stock(books, [Move(one.product, -one.line.quantity, f"Sale {number}") for one in order.items if one.product.track_stock])
     row = await ctx.db.insert(sale_row(order, number=number, user_id=ctx.scope.user_id, now=ctx.now))
-    await _enter(books, row, await ctx.db.insert_all(item_rows(order, row)))
+    items = await ctx.db.insert_all(item_rows(order, row))
+    if row.payment_status == "PAID":
+        await _enter(books, row, items)
     return Sale.of(row)
+
+
+async def enter_paid_sale(ctx: MutationContext, sale: tables.Sale) -> tables.Sale:
+    """Enters a sale whose money was waited for and has come into the ledger, and counts it in the sums: on its own day. Internal."""
+    items = await ctx.db.scan(tables.SaleItem, "by_sale", (sale.id,), first=MOST_ITEMS)
+    await _enter(ctx, sale, items)
+    return await ctx.db.update(sale, payment_status="PAID", paid_at=ctx.now)
 
 
 async def _order_of(db: Writer, input: RecordSaleInput, now: datetime) -> Order:
     """What an input orders. Raises for a product that is not there or not for sale, and for amounts that cannot be, naming each."""
     ids = [id_of(tables.Product, item.product_id, f"input.items.{position}.productId") for position, item in enumerate(input.items)]
+    if input.awaits_payment and input.payment_method is not PaymentMethod.ONLINE:
+        raise InvalidInputError.of("input.awaitsPayment", "goes with the payment method ONLINE alone")
     settings = await settings_for_amounts(db)
     sold_at = check_moment(input.sold_at or now, now, settings.time_zone, "input.soldAt")
     products = await db.get_all(tables.Product, ids)
@@ -246,6 +269,7 @@ async def _order_of(db: Writer, input: RecordSaleInput, now: datetime) -> Order:
         input.customer_name,
         input.customer_email,
         input.note,
+        input.awaits_payment,
     )
 
 

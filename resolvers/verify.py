@@ -2,7 +2,8 @@
 
 Stock equals its movements, sales equal their items and refunds, numbers have no gap, every sale, refund and expense has its ledger entries,
 counts and sums equal what they count and sum, what rows are found and ordered by is what they say, references lead to rows, amounts are in
-the currency of their account, folders make a tree. Each group of accounts is read at one moment, while the shops trade on.
+the currency of their account, payments pay their sales, folders make a tree. Each group of accounts is read at one moment, while the shops
+trade on.
 """
 
 import time
@@ -19,6 +20,7 @@ from datastore.tables import OwnedRow
 from resolvers.verify_columns import check_computed, computing_tables
 from resolvers.verify_entries import check_sources
 from resolvers.verify_folders import check_folders
+from resolvers.verify_payments import check_payments
 from resolvers.verify_references import check_references
 from resolvers.verify_rows import Books, Findings
 from resolvers.verify_sales import check_numbers
@@ -36,6 +38,7 @@ _READS: dict[type[OwnedRow], int] = {
     tables.SaleItem: 1,
     tables.Refund: 3,
     tables.RefundItem: 2,
+    tables.Payment: 1,
     tables.Expense: 1,
     tables.LedgerEntry: 3,
     tables.Summary: 1,
@@ -43,7 +46,7 @@ _READS: dict[type[OwnedRow], int] = {
     tables.Folder: 1,
 }
 
-CHECKS = (check_stock, check_numbers, check_references, check_sources, check_summaries, check_folders, check_computed)
+CHECKS = (check_stock, check_numbers, check_payments, check_references, check_sources, check_summaries, check_folders, check_computed)
 
 
 @dataclass(frozen=True, slots=True)

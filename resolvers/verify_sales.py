@@ -13,6 +13,7 @@ from resolvers.verify_rows import Books, Findings, Record, chunked
 _AMOUNTS = ("subtotal_minor", "discount_minor", "tax_minor", "total_minor", "refunded_minor")
 SALE = (
     *("account_id", "status", "currency", "prices_include_tax", "payment_method", "sold_at", "sold_on", "sold_hour", "voided_at"),
+    *("payment_status", "paid_at"),
     *_AMOUNTS,
 )
 ITEM = (
@@ -63,10 +64,15 @@ async def checked_sales(books: Books) -> AsyncIterator[tuple[Record, Sequence[Re
             for item in items:
                 _check_item(books, sale, item, related.back.get(item.id, _Back()))
             books.check_currency(f"sale {sale.id}", sale)
-            source = Source("sale", sale, "SALE", sale.total_minor, sale.sold_on, stands=sale.status != "VOIDED")
+            source = Source("sale", sale, "SALE", sale.total_minor, sale.sold_on, stands=counts(sale))
             check_entries(books, source, related.entries.get(sale.id, ()))
             yield sale, items
         books.sales += len(sales)
+
+
+def counts(sale: Record) -> bool:
+    """Whether a sale is in the ledger and the sums: it was not voided, and no payment is awaited."""
+    return bool(sale.status != "VOIDED" and sale.payment_status == "PAID")
 
 
 async def checked_refunds(books: Books) -> AsyncIterator[tuple[Record, Sequence[Record]]]:

@@ -11,7 +11,7 @@ from datastore import schema as tables
 from resolvers.summaries import Key, Sums, Tallies, month_of
 from resolvers.verify_entries import checked_entries, checked_expenses
 from resolvers.verify_rows import Books, Record
-from resolvers.verify_sales import checked_refunds, checked_sales
+from resolvers.verify_sales import checked_refunds, checked_sales, counts
 
 T = TypeVar("T")
 _SUMMED = tuple(name for name in tables.Summary.model_fields if name.endswith(("_count", "_minor")))
@@ -35,7 +35,7 @@ class _Month:
 
     def sale(self, sale_and_items: tuple[Record, Sequence[Record]]) -> None:
         sale, items = sale_and_items
-        if sale.status != "VOIDED":
+        if counts(sale):
             # A record has the columns that a row has, as far as sums need them.
             self.made.sale(cast("Any", sale), cast("Any", items))
 

@@ -24,6 +24,7 @@ from resolvers.services import Services
 from tests.commands import Commands
 from tests.gql.api import Api
 from tests.serving import serving_app
+from tests.stripe_server import WEBHOOK_SECRET, LocalStripe, localstripe
 
 LIMIT_SECONDS = 10
 DATABASE = "tillstream_test"
@@ -50,6 +51,13 @@ async def blob_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 
 @pytest.fixture(scope="session")
+async def stripe() -> AsyncIterator[LocalStripe]:
+    """A Stripe of this worker's own."""
+    async with localstripe() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def settings(mongod: MongoServer, blob_server: BlobServer, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     """Settings that name the servers of this worker."""
     return Settings(
@@ -65,6 +73,7 @@ def settings(mongod: MongoServer, blob_server: BlobServer, tmp_path_factory: pyt
         max_cost_per_minute=10**12,
         max_anonymous_cost_per_minute=10**12,
         max_key_requests_per_minute=10**9,
+        stripe_webhook_secret=SecretStr(WEBHOOK_SECRET),
     )
 
 

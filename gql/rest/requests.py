@@ -76,7 +76,7 @@ async def body_of(request: Request, model: type[Model], most: int) -> Model:
     if not is_json(request.headers.get("content-type")) or _is_encoded(request):
         raise Problem(415, InvalidInputError(f"Send the body as {JSON} in UTF-8, not compressed."), {"Accept": JSON})
     body = bytearray()
-    async for chunk in _chunks(request, most):
+    async for chunk in body_chunks(request, most):
         body += chunk
     try:
         decode_json(bytes(body))
@@ -95,10 +95,10 @@ def upload_of(request: Request, accepted: tuple[str, ...], most: int) -> Upload:
         raise Problem(
             415, InvalidInputError(f"Send the body as {' or '.join(accepted)} in UTF-8, not compressed."), {"Accept": ", ".join(accepted)}
         )
-    return Upload(media_type.strip(), _chunks(request, most))
+    return Upload(media_type.strip(), body_chunks(request, most))
 
 
-async def _chunks(request: Request, most: int) -> AsyncIterator[bytes]:
+async def body_chunks(request: Request, most: int) -> AsyncIterator[bytes]:
     """The body, refused as soon as it is known to be too long. Raises ClientDisconnect where the client leaves before its end."""
     too_long = Problem(413, InvalidInputError(f"The body is longer than {most:,} bytes."))
     declared = request.headers.get("content-length", "")

@@ -38,6 +38,7 @@ from gql.documents import Documents
 from gql.schema import build_schema
 from gql.wire import RequestRefused
 from tests.gql.api import PASSWORD, Api, Person
+from tests.resolvers.card_desk import CREATE, awaited_sale
 from tests.resolvers.conftest import contents
 from tests.resolvers.errands import run_errand, schedule
 from tests.resolvers.filing import make_folder
@@ -68,6 +69,7 @@ KINDS = {
     "sli",
     "rfd",
     "rfi",
+    "pay",
     "ect",
     "exp",
     "rec",
@@ -114,6 +116,8 @@ async def other(api: Api) -> Person:
     await adjust(api, person, product["id"], 1, f"{SECRET} 1")
     sold = [await sell(api, person, line(product), customerName=f"{SECRET} 1", soldAt=VALUES["DateTime"]) for _ in range(2)]
     await refund(api, person, sold[1], reason=f"{SECRET} 1")
+    awaited = await awaited_sale(api, person, note=f"{SECRET} 1")
+    await api.data(CREATE, {"saleId": awaited["id"]}, caller=person)
     await keep_books(api, person, f"{SECRET} 1", VALUES["Date"])
     await make_key(api, person, name=f"{SECRET} 1")
     endpoint = await make_endpoint(api, person, f"https://{SECRET}.example.org/", "sale.*")

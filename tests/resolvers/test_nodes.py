@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from tests.gql.api import Api, Person
+from tests.resolvers.card_desk import CREATE, awaited_sale
 from tests.resolvers.errands import run_errand, schedule
 from tests.resolvers.filing import make_folder
 from tests.resolvers.hooks import TEST, make_endpoint
@@ -59,7 +60,16 @@ async def every_kind(api: Api, owner: Person) -> dict[str, str]:
         "Job": await schedule(api, owner, run_errand, {"what": "wait"}),
         "WebhookEndpoint": (endpoint := (await make_endpoint(api, owner, "https://hooks.example.org/"))["id"]),
         "WebhookDelivery": (await api.data(TEST, {"id": endpoint}, caller=owner))["sendTestWebhook"]["id"],
+        "Payment": await _payment(api, owner),
     }
+
+
+async def _payment(api: Api, owner: Person) -> str:
+    sale = await awaited_sale(api, owner)
+    await api.data(CREATE, {"saleId": sale["id"]}, caller=owner)
+    data = await api.data("query ($id: ID!) { sale(id: $id) { payments { id } } }", {"id": sale["id"]}, caller=owner)
+    id: str = data["sale"]["payments"][0]["id"]
+    return id
 
 
 async def test_a_row_of_every_kind_is_found_by_its_id(api: Api, owner: Person) -> None:
