@@ -195,6 +195,7 @@ async def run(names: list[str], count: int) -> None:
     with tempfile.TemporaryDirectory(prefix="tillstream-bench-") as folder:
         async with servers(Settings(env="test", data_dir=Path(folder))) as settings, open_services(settings) as services:
             await migrate(services.database)
+            await services.outside.blobs.prepare()
             scope = await enter_demo_shop(services, email="bench@example.org", password=PASSWORD)
             bench = Bench(settings, services, Calls(services, scope))
             for name in names:

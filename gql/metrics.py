@@ -1,9 +1,10 @@
-"""`/metrics`: the figures of this process in Prometheus' text format.
+"""`/metrics`: the figures of this process in Prometheus' text format, and how many jobs wait in the database.
 
-https://prometheus.io/docs/instrumenting/exposition_formats/. They are read off the live engine when they are asked for.
+https://prometheus.io/docs/instrumenting/exposition_formats/. They are read off the live engine and its neighbours when they are asked for.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -11,6 +12,8 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from datastore.errors import UnavailableError
+from datastore.jobs import backlog
 from gql.addresses import is_of_this_machine
 from resolvers.engine import is_operator
 from resolvers.services import Monitor, Services
@@ -49,6 +52,29 @@ class EngineCollector(Collector):
             yield CounterMetricFamily(f"tillstream_live_{name}", meaning, value=getattr(figures, name))
 
 
+class JobsCollector(Collector):
+    """What came of the jobs that this process did, and what waits for whichever process."""
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
+        self.backlog: tuple[int, timedelta] | None = None
+        """How many are due and for how long; None where the database does not say."""
+
+    def collect(self) -> Iterator[Metric]:
+        """The counts by kind and outcome, and the two figures of the queue."""
+        meaning = "Attempts of jobs, and runs of crons, in this process."
+        attempts = CounterMetricFamily("tillstream_jobs_attempts", meaning, labels=["kind", "outcome"])
+        for labels, count in sorted(self._monitor.attempts.items()):
+            attempts.add_metric(labels, count)
+        yield attempts
+        if self.backlog is not None:
+            due, age = self.backlog
+            yield GaugeMetricFamily("tillstream_jobs_due", "Jobs and crons that are due and wait for a worker, a thousand at most.", due)
+            yield GaugeMetricFamily(
+                "tillstream_jobs_oldest_due_seconds", "For how long the oldest of them has been due.", age.total_seconds()
+            )
+
+
 def metrics_endpoint(services: Services) -> Callable[[Request], Awaitable[Response]]:
     """The route's function: for operators alone (`Authorization: Bearer <TILLSTREAM_OPERATOR_TOKEN>`).
 
@@ -56,12 +82,18 @@ def metrics_endpoint(services: Services) -> Callable[[Request], Awaitable[Respon
     """
     registry = CollectorRegistry()
     registry.register(EngineCollector(services.monitor))
+    jobs = JobsCollector(services.monitor)
+    registry.register(jobs)
 
     async def metrics(request: Request) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         for_all = services.settings.operator_token is None and not is_of_this_machine(request.scope)
         if for_all or not is_operator(services, token if scheme.lower() == "bearer" else None):
             return PlainTextResponse("Show the operator's token.\n", 401, {"WWW-Authenticate": "Bearer"})
+        try:
+            jobs.backlog = await backlog(services.database, services.clock())
+        except UnavailableError:
+            jobs.backlog = None
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return metrics

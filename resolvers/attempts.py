@@ -90,7 +90,11 @@ class Attempt:
             return
         ending = await self._outcome(job, ACTIONS[job.kind])
         if ending is not None:
+            self._count(ending.status.lower())
             await self._written(lambda: self._queue.end(self._ticket, self._services.clock(), ending))
+
+    def _count(self, outcome: str) -> None:
+        self._services.monitor.attempts[self._ticket.kind, outcome] += 1
 
     @property
     def _failures(self) -> int:
@@ -132,9 +136,11 @@ class Attempt:
         if self._interruption is Interruption.CANCELLED:
             return Ending("CANCELLED")
         if self._interruption is Interruption.STOPPED:
+            self._count("given_back")
             await self._written(lambda: self._queue.give_back(self._ticket, self._services.clock()))
             return None
         if self._interruption is Interruption.LOST:
+            self._count("lost")
             logger.warning("%s %s was taken over by another worker", action.kind, self._ticket.job_id)
             return None
         return await self._put_off(action, RuntimeError("cancelled by itself"))
@@ -149,6 +155,7 @@ class Attempt:
         if isinstance(error, RateLimitedError):
             pause = max(pause, error.retry_after)
         now = self._services.clock()
+        self._count("put_off")
         await self._written(lambda: self._queue.put_off(self._ticket, now, now + timedelta(seconds=pause), message))
         return None
 
@@ -188,6 +195,7 @@ class Attempt:
                 await self._written(lambda: self._queue.pardon(self._ticket, now(), now()))
             return
         error = self._work.exception()
+        self._count("succeeded" if error is None else "put_off")
         if error is None:
             await self._written(lambda: self._queue.renew(self._ticket, now(), cron.after(now())))
             return

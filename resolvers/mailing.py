@@ -22,7 +22,7 @@ from resolvers.users import Addressee, addressee
 from resolvers.wording import Wording, written_locale
 
 ATTEMPTS: Final = 14
-"""With a backoff from 10 seconds to an hour, about eight hours: mail servers that put mail off want hours, and longer is no use."""
+"""With pauses that grow to an hour, about four hours: mail servers that put mail off want hours, and longer is no use."""
 
 FIRST_BACKOFF: Final = 10.0
 TIMEOUT: Final = 180.0

@@ -1,5 +1,6 @@
 """What every run shares in one process: the database, the signers, the password hasher, the clock."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,9 +41,11 @@ class EngineFigures:
 
 @dataclass(slots=True)
 class Monitor:
-    """Where the live engine can be asked for its figures, once there is one."""
+    """What this process can be asked of itself: its live engine for its figures, once there is one, and what came of the jobs it did."""
 
     figures: Callable[[], EngineFigures] | None = None
+    attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How many attempts of jobs and runs of crons had which outcome, by kind and outcome."""
 
 
 @dataclass(frozen=True, slots=True)
