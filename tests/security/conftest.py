@@ -1,4 +1,4 @@
-"""The whole application as strangers meet it: in production, with every limit as it is by default."""
+"""The whole application as strangers meet it: in production, with limits as they are by default, or lower."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -8,18 +8,18 @@ import httpx
 import pytest
 import strawberry
 
-from datastore.database import Database
 from datastore.rate_limits import Limiter
 from datastore.settings import Settings
 from gql.app import create_app
 from gql.schema import build_schema
 from gql.service import GraphQLService
 from resolvers.services import Services
-from tests.gql.api import PASSWORD, SIGN_UP, Person
+from tests.gql.api import Api, Person
 from tests.serving import serving_app
 
 ORIGIN = "https://shop.example"
 KEY_REQUESTS = 5
+USER_COST = 100_000
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Site:
     url: str
     client: httpx.AsyncClient
     services: Services
+    api: Api
+    """The same database without a transport and without its limits: what is there before a test begins is made by it."""
 
     async def post(self, document: str, variables: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
         """The answer to an operation."""
@@ -42,10 +44,7 @@ class Site:
 
     async def sign_up(self, email: str) -> Person:
         """A new person."""
-        answer = await self.post(SIGN_UP, {"input": {"email": email, "password": PASSWORD, "name": "Ada Lovelace"}})
-        session = answer.json()["data"]["signUp"]
-        user = session["user"]
-        return Person(user["email"], session["accessToken"], session["refreshToken"], user["id"], user["account"]["id"])
+        return await self.api.sign_up(email)
 
 
 @pytest.fixture(scope="session")
@@ -58,26 +57,26 @@ def schema() -> strawberry.Schema:
 def production(settings: Settings) -> Settings:
     """The settings that strangers meet."""
     defaults = Settings()
-    limits = ("address_limits", "max_cost_per_minute", "max_anonymous_cost_per_minute")
-    changed = {name: getattr(defaults, name) for name in limits}
+    changed = {name: getattr(defaults, name) for name in ("address_limits", "max_anonymous_cost_per_minute")}
     return settings.model_copy(
         update={
             "env": "production",
             "sign_up": "open",
             "allowed_origins": (ORIGIN,),
             "max_key_requests_per_minute": KEY_REQUESTS,
-            **changed,
+            "max_cost_per_minute": USER_COST,
         }
+        | changed
     )
 
 
 @pytest.fixture
-async def site(database: Database, services: Services, production: Settings, schema: strawberry.Schema) -> AsyncIterator[Site]:
+async def site(api: Api, services: Services, production: Settings, schema: strawberry.Schema) -> AsyncIterator[Site]:
     """A server in production, on an empty database."""
-    strict = replace(services, settings=production, limiter=Limiter(database))
+    strict = replace(services, settings=production, limiter=Limiter(services.database))
     app = create_app(GraphQLService(schema, strict), strict)
     async with serving_app(app, production) as url, httpx.AsyncClient(base_url=url, timeout=30) as client:
-        yield Site(url, client, strict)
+        yield Site(url, client, strict, api)
 
 
 @pytest.fixture

@@ -78,7 +78,7 @@ VALUES_OF_OTHER_KINDS: list[Any] = [
 HOSTILE = [*TEXTS, *VALUES_OF_OTHER_KINDS]
 INSIDE = ("Traceback", 'File "', "pymongo", "MongoServer", "bson", "mongodb://", "E11000", "$jsonSchema", "NoneType", "object at 0x")
 LONGEST_SECONDS = 2.0
-SHARES = 5
+SHARES = 9
 
 Path = tuple[str | int, ...]
 
@@ -171,7 +171,7 @@ async def test_no_place_of_the_schema_can_be_given_what_breaks_it(
         assert codes["INTERNAL"] == 0, (document, variables)
         assert not any(word in str(answer) for word in INSIDE), (document, variables, answer)
     assert slowest[0] < LONGEST_SECONDS, slowest
-    assert codes["INVALID_INPUT"] > 1000
+    assert codes["INVALID_INPUT"] > 500
     assert await scanned(database) == []
 
 
