@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 from pymongo import AsyncMongoClient
@@ -49,6 +50,12 @@ class BlobServer:
     secret_key: str = field(repr=False)
     pid: int
 
+    @property
+    def settings(self) -> dict[str, object]:
+        """The settings that name it."""
+        keys = {"s3_access_key": SecretStr(self.access_key), "s3_secret_key": SecretStr(self.secret_key)}
+        return {"s3_endpoint": self.endpoint, **keys}
+
 
 @asynccontextmanager
 async def servers(settings: Settings) -> AsyncIterator[Settings]:
@@ -64,8 +71,7 @@ async def servers(settings: Settings) -> AsyncIterator[Settings]:
             found |= {"mongodb_uri": mongo.uri}
         if settings.s3_endpoint is None:
             blobs = await stack.enter_async_context(embedded_blobs(settings.data_dir))
-            keys = {"s3_access_key": SecretStr(blobs.access_key), "s3_secret_key": SecretStr(blobs.secret_key)}
-            found |= {"s3_endpoint": blobs.endpoint, **keys}
+            found |= blobs.settings
         yield settings.model_copy(update=found)
 
 
@@ -164,6 +170,13 @@ async def embedded_blobs(data_dir: Path) -> AsyncIterator[BlobServer]:
             yield BlobServer(f"http://{LOOPBACK}:{child.ports[0]}", access_key, secret_key, child.process.pid)
         finally:
             _remove_sockets(child)
+
+
+async def running_blobs(data_dir: Path, endpoint: str) -> dict[str, object] | None:
+    """The settings that name the store that another process runs on the data in ``data_dir/blobs``, if it still answers there."""
+    if b"SeaweedFS" not in await _answer(urlsplit(endpoint).port or 0, "/"):
+        return None
+    return BlobServer(endpoint, *_s3_key(data_dir / "blobs" / "s3.json"), pid=0).settings
 
 
 _WEED_PORTS = (

@@ -122,16 +122,25 @@ def seed(
 
 @app.command()
 def verify(
-    *, account: Annotated[str | None, typer.Option(help="The id of the one account to look at; all, where it is left out.")] = None
+    *,
+    account: Annotated[str | None, typer.Option(help="The id of the one account to look at; all, where it is left out.")] = None,
+    files: Annotated[bool, typer.Option("--files", help="Hold the files against what is in the file store, instead of the books.")] = False,
+    mend: Annotated[
+        bool,
+        typer.Option("--mend", help="With --files: delete what belongs to no file for two days, and mark files without bytes as lost."),
+    ] = False,
 ) -> None:
     """Hold everything that is stored against everything else, and print what does not add up.
 
     Stock and movements, sales and their items, refunds, numbers, the ledger, counts, sums, references, currencies. It reads while the shops
-    trade on, and changes nothing. The exit code is 1 where there is a finding.
+    trade on, and changes nothing but with --mend. The exit code is 1 where there is a finding.
     """
-    from gql.operations import run_verify
+    from gql.operations import run_verify, run_verify_files
 
-    if not _run(run_verify(_settings(), account)):
+    if mend and not files:
+        _fail("--mend goes with --files")
+    work = run_verify_files(_settings(), account, mend=mend) if files else run_verify(_settings(), account)
+    if not _run(work):
         raise typer.Exit(1)
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -10,18 +10,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from datastore.database import Database
-from datastore.embedded import embedded_mongod
+from datastore.embedded import embedded_blobs, embedded_mongod, running_blobs
 from datastore.errors import InvalidInputError, UnavailableError
 from datastore.migrate import migrate
 from datastore.settings import Settings
 from gql.app import open_services
 from resolvers.demo import enter_demo_shop, fill_demo_shop, trade_in_demo_shop
 from resolvers.verify import rows_to_read, verify
+from resolvers.verify_files import verify_files
 
 console = Console()
 
 RUNNING = "running.json"
-"""The note in the data folder by which commands find the MongoDB that `tillstream dev` runs."""
+"""The note in the data folder by which commands find the servers that `tillstream dev` runs."""
 
 
 async def run_migrate(settings: Settings) -> None:
@@ -96,6 +97,20 @@ async def run_verify(settings: Settings, account_id: str | None) -> bool:
     return not found.findings
 
 
+async def run_verify_files(settings: Settings, account_id: str | None, *, mend: bool) -> bool:
+    """Holds the rows of files against what the store has, prints what does not fit together, and returns whether everything does."""
+    async with _reachable(settings) as database, _with_files(database) as ready, open_services(ready) as services:
+        found = await verify_files(services, account_id, mend=mend)
+    for line in found.findings:
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    if found.more:
+        console.print(f"  … and {found.more:,} more", highlight=False)
+    number = len(found.findings) + found.more
+    verdict = f"{number:,} findings, of which {found.mended:,} were mended" if number else "Everything fits together"
+    console.print(f"{verdict}: {found.files:,} files, {found.objects:,} objects in the store in {found.seconds:.1f} s.", highlight=False)
+    return not number
+
+
 @contextmanager
 def _progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar, moved by how much is done."""
@@ -118,9 +133,9 @@ def _adding_up(done: Callable[[int], None]) -> Callable[[int], None]:
 
 @contextmanager
 def announced(settings: Settings) -> Iterator[None]:
-    """Lets other commands find the MongoDB that this process runs, while the context lasts (they need no other of its servers)."""
+    """Lets other commands find the servers that this process runs, while the context lasts."""
     note = settings.data_dir / RUNNING
-    note.write_text(json.dumps({"mongodb_uri": settings.mongodb_uri}), encoding="utf-8")
+    note.write_text(json.dumps({"mongodb_uri": settings.mongodb_uri, "s3_endpoint": settings.s3_endpoint}), encoding="utf-8")
     try:
         yield
     finally:
@@ -130,17 +145,36 @@ def announced(settings: Settings) -> Iterator[None]:
 @asynccontextmanager
 async def _reachable(settings: Settings) -> AsyncGenerator[Settings, None]:
     """Settings whose MongoDB runs: the one they name, the one that `tillstream dev` runs on the same data, or one started for now."""
-    try:
-        note = json.loads((settings.data_dir / RUNNING).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        note = None
+    running = _running(settings).get("mongodb_uri")
     if settings.mongodb_uri is not None:
         yield settings
-    elif note is not None and await _answers(note["mongodb_uri"], settings):
-        yield settings.model_copy(update=note)
+    elif running is not None and await _answers(running, settings):
+        yield settings.model_copy(update={"mongodb_uri": running})
     else:
         async with embedded_mongod(settings.data_dir) as server:
             yield settings.model_copy(update={"mongodb_uri": server.uri})
+
+
+@asynccontextmanager
+async def _with_files(settings: Settings) -> AsyncGenerator[Settings, None]:
+    """The same for the S3 store: two programs cannot work on the data of the embedded one."""
+    async with AsyncExitStack() as stack:
+        if settings.s3_endpoint is None:
+            endpoint = _running(settings).get("s3_endpoint")
+            found = None if endpoint is None else await running_blobs(settings.data_dir, endpoint)
+            if found is None:
+                found = (await stack.enter_async_context(embedded_blobs(settings.data_dir))).settings
+            settings = settings.model_copy(update=found)
+        yield settings
+
+
+def _running(settings: Settings) -> dict[str, str]:
+    """The servers that `tillstream dev` runs on the same data, or did when it was killed."""
+    try:
+        note: dict[str, str] = json.loads((settings.data_dir / RUNNING).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return note
 
 
 async def _answers(uri: str, settings: Settings) -> bool:

@@ -77,6 +77,14 @@ async def refuse(ctx: MutationContext, file_id: str, problem: str) -> tables.Fil
     return await db.update(row, status="REFUSED", problem=problem, upload_id=None, lapses_at=ctx.now + LINGERS)
 
 
+async def note_bytes(ctx: MutationContext, file_id: str, *, there: bool) -> None:
+    """Says that the bytes of a file that should be there are lost, or that lost ones are there again."""
+    db = ctx.db.for_business
+    row = await db.get(tables.File, file_id)
+    if row is not None and row.status == ("LOST" if there else "READY"):
+        await db.update(row, status="READY" if there else "LOST")
+
+
 def new_file(ctx: MutationContext, *, name: str, content_type: str, size: int, lapses_at: datetime | None) -> tables.File:
     """A file that is yet to come, in no folder."""
     return tables.File(

@@ -25,6 +25,7 @@ from resolvers.verify_references import check_references
 from resolvers.verify_rows import Books, Findings
 from resolvers.verify_sales import check_numbers
 from resolvers.verify_stock import check_stock
+from resolvers.verify_storage import check_storage
 from resolvers.verify_summaries import check_summaries
 
 ACCOUNTS_AT_ONCE: Final = 100
@@ -44,9 +45,21 @@ _READS: dict[type[OwnedRow], int] = {
     tables.Summary: 1,
     tables.Breakdown: 1,
     tables.Folder: 1,
+    tables.File: 1,
+    tables.StorageUsage: 1,
 }
 
-CHECKS = (check_stock, check_numbers, check_payments, check_references, check_sources, check_summaries, check_folders, check_computed)
+CHECKS = (
+    check_stock,
+    check_numbers,
+    check_payments,
+    check_references,
+    check_sources,
+    check_summaries,
+    check_folders,
+    check_storage,
+    check_computed,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,7 @@ async def verify(database: Database, account_id: str | None = None, *, read: Cal
     """
     begun = time.monotonic()
     findings, accounts, sales, entries = Findings(), 0, 0, 0
-    async for low, high, count in _groups(database, account_id):
+    async for low, high, count in groups_of_accounts(database, account_id):
         books = Books(await Moment.now(database), low, high, findings, read)
         await _check(books)
         accounts, sales, entries = accounts + count, sales + books.sales, entries + books.entries
@@ -91,7 +104,7 @@ async def _check(books: Books) -> None:
         await check(books)
 
 
-async def _groups(database: Database, account_id: str | None) -> AsyncIterator[tuple[str, str, int]]:
+async def groups_of_accounts(database: Database, account_id: str | None) -> AsyncIterator[tuple[str, str, int]]:
     """Ranges of accounts, and how many are in each. They leave no gap: rows of an account that is not there are looked at too."""
     if account_id is not None:
         check_id(account_id, tables.Account.spec.prefix, "business account", "--account")

@@ -109,6 +109,9 @@ async def test_dev_serves_on_its_own_servers_and_leaves_nothing_behind(tmp_path:
             code, out, _ = await tillstream("verify", settings=Settings(data_dir=tmp_path))
             assert code == 0, out
             assert "Everything adds up: 1 accounts, 25 sales" in out
+            code, out, _ = await tillstream("verify", "--files", settings=Settings(data_dir=tmp_path))
+            assert code == 0, out
+            assert "Everything fits together: 0 files, 0 objects" in out
             sign_in = 'mutation { signIn(input: {email: "demo@tillstream.example", password: "demo-password"}) { accessToken } }'
             token = (await ask(url, sign_in))["data"]["signIn"]["accessToken"]
             shop = (await ask(url, "{ products(first: 100) { nodes { name price category { name } } } }", token))["data"]

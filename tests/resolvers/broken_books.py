@@ -18,6 +18,7 @@ from datastore.writing import Writer
 from resolvers.demo import enter_demo_shop, fill_demo_shop, trade_in_demo_shop
 from resolvers.expense_inputs import UpdateExpenseInput
 from resolvers.expenses import delete_expense, update_expense
+from resolvers.file_rows import add_file, new_file
 from resolvers.folders import CreateFolderInput, create_folder
 from resolvers.functions import MutationContext
 from resolvers.money import Money
@@ -81,6 +82,7 @@ async def seeded(services: Services, *, sales: int, email: str) -> None:
         await reverse_transaction(ctx, strawberry.ID(by_hand.id), "Mistyped")
         papers = await create_folder(ctx, CreateFolderInput(name="Papers"))
         await create_folder(ctx, CreateFolderInput(name="Invoices", parent_id=papers.id))
+        await add_file(db, new_file(ctx, name="Logo", content_type="image/png", size=500, lapses_at=None), quota_bytes=1000)
 
     await run_transaction(services.database, put_right)
 
