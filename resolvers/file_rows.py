@@ -17,6 +17,9 @@ from resolvers.storage import arriving_key, blob_prefix
 LINGERS: Final = timedelta(days=1)
 """How long a file stays to be looked at that is still being verified, or was refused."""
 
+MOST_CLEARED: Final = 900
+"""Files in a folder that is deleted with them: one transaction has to end within seconds."""
+
 
 async def add_file(db: Writer, row: tables.File, quota_bytes: int) -> tables.File:
     """Stores a new file's row. Raises ConflictError where the account would then have more than its quota."""
@@ -42,6 +45,19 @@ async def remove_files(db: Writer, rows: Sequence[tables.File]) -> list[tables.F
         gone.append(row)
     await _count(db, -len(gone), -sum(row.size_bytes for row in gone))
     return gone
+
+
+async def clear_folders(db: Writer, folder_ids: Sequence[str]) -> None:
+    """Takes everything out of folders that are about to be deleted, and puts what was to be seen there into the bin.
+
+    Raises ConflictError where that is more than one transaction can do.
+    """
+    rows: list[tables.File] = []
+    for folder_id in folder_ids:
+        rows += await db.scan(tables.File, "by_folder", (folder_id,), first=MOST_CLEARED + 1 - len(rows))
+        if len(rows) > MOST_CLEARED:
+            raise ConflictError(f"More than {MOST_CLEARED:,} files are in this folder; delete some of them first, and empty the bin.")
+    await db.update_all([(row, {"folder_id": None, "deleted_at": db.now if row.shelf == "SHOWN" else row.deleted_at}) for row in rows])
 
 
 async def doom(db: Writer, prefix: str) -> None:

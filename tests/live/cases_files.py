@@ -69,6 +69,7 @@ CASES = [
     case("Query.file File.downloadUrl", "file(id: <file_n>) { downloadUrl }", complete_n, store_files),
     case("Query.file File.downloadUrl", "file(id: <file_a>) { downloadUrl(expiresIn: 86400, inline: true) }", rename_a, store_files),
     case("Query.files File.folder", "files { nodes { folder { name } } }", rename_the_folder, store_files),
+    case("Query.folder Folder.files", f"folder(id: <F>) {{ files {NAMES} }}", move_b, store_files),
     case("Query.file File.uploadedBy", "file(id: <file_a>) { uploadedBy { name } }", rename_oneself, store_files),
     case("Query.storageUsage", "storageUsage { used files }", begin_another, store_files),
 ]

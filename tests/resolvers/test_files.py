@@ -108,3 +108,28 @@ async def test_a_file_says_where_it_lies_and_who_sent_it(api: Api, owner: Person
     file = await store(api, owner, folderId=folder)
     data = await api.data(f"query ($id: ID!) {{ file(id: $id) {{ found: {field} }} }}", {"id": file["id"]}, caller=owner)
     assert data["file"]["found"] == {"name": "Ada Lovelace"}
+
+
+FOLDER = "query ($id: ID!) { folder(id: $id) { files { nodes { name } } } }"
+DELETE_FOLDER = "mutation ($id: ID!, $all: Boolean!) { deleteFolder(id: $id, recursive: $all) { id } }"
+
+
+async def test_a_folder_goes_with_its_files_only_where_that_is_said_and_they_go_to_the_bin(api: Api, owner: Person) -> None:
+    outer = await make_folder(api, owner, "Outer")
+    inner = await make_folder(api, owner, "Inner", outer)
+    file = await store(api, owner, b"1", "a.txt", folderId=inner)
+    await create(api, owner, b"2", "under way.txt", folderId=inner)
+    assert (await api.data(FOLDER, {"id": inner}, caller=owner))["folder"]["files"]["nodes"] == [{"name": "a.txt"}]
+    assert await api.code(DELETE_FOLDER, {"id": inner, "all": False}, caller=owner) == "CONFLICT"
+    await api.data(DELETE_FOLDER, {"id": outer, "all": True}, caller=owner)
+    assert (await listed(api, owner), await binned(api, owner)) == ([], ["a.txt"])
+    assert (await api.data(RESTORE, {"id": file["id"]}, caller=owner))["restoreFile"]["folder"] is None
+    assert await listed(api, owner, folderId=None) == ["a.txt"]
+
+
+async def test_a_folder_whose_files_are_all_in_the_bin_is_empty(api: Api, owner: Person) -> None:
+    folder = await make_folder(api, owner, "F")
+    file = await store(api, owner, folderId=folder)
+    await api.data(DELETE, {"id": file["id"]}, caller=owner)
+    await api.data(DELETE_FOLDER, {"id": folder, "all": False}, caller=owner)
+    assert (await api.data(RESTORE, {"id": file["id"]}, caller=owner))["restoreFile"]["folder"] is None
