@@ -45,13 +45,14 @@ class Stack:
 
 
 @asynccontextmanager
-async def running_stack(*, max_live_per_user: int = 1_000) -> AsyncGenerator[Stack, None]:
+async def running_stack(*, max_live_per_user: int = 1_000, webhook_allow_private: bool = False) -> AsyncGenerator[Stack, None]:
     """Starts everything, and stops it."""
     with tempfile.TemporaryDirectory(prefix="tillstream-bench-") as folder:
         wanted = Settings(
             env="test",
             data_dir=Path(folder),
             max_live_per_user=max_live_per_user,
+            webhook_allow_private=webhook_allow_private,
             address_limits=0,
             max_cost_per_minute=10**12,
             max_key_requests_per_minute=10**9,

@@ -5,7 +5,7 @@ sends several at once. Each step is one write of one document (or of documents t
 delivery holds only if nobody has noted another attempt since, so that a process that lost its lease unawares can spoil nothing.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
@@ -132,6 +132,15 @@ class WebhookQueues:
         """The queues of all endpoints behind an endpoint's id."""
         found = await self._find(QUEUES, {"endpoint_id": {"$gt": after}}, hint="by_endpoint", limit=limit, sort={"endpoint_id": 1})
         return list(map(WebhookQueue.from_document, found))
+
+    async def close_orphans(self, queues: Sequence[WebhookQueue], now: datetime) -> None:
+        """Closes those queues whose endpoints are gone, as they are after a whole account was deleted."""
+        ids = [queue.endpoint_id for queue in queues]
+        there = await self._find(ENDPOINTS, {"_id": {"$in": ids}}, hint="_id_", limit=len(ids), projection={"_id": 1})
+        gone = sorted({*ids} - {row["_id"] for row in there})
+        if gone:
+            changes = {"$set": {"closed": True, "due_at": now, "updated_at": now}, "$inc": {"wanted": 1}}
+            await self._update(QUEUES, {"q": {"endpoint_id": {"$in": gone}}, "u": changes, "multi": True})
 
     async def count_waiting(self, account_id: str, endpoint_id: str, most: int) -> int:
         """How many deliveries of an endpoint have not been tried; `most` where there are more."""

@@ -168,6 +168,7 @@ class Dispatcher:
         while queues := await self._queues.all(after):
             for queue in queues:
                 await self._queues.forget(queue, now - timedelta(days=KEPT_DAYS))
+            await self._queues.close_orphans(queues, now)
             after = queues[-1].endpoint_id
 
     async def _release(self) -> None:

@@ -13,7 +13,7 @@ from datastore.webhook_feed import WebhookLead
 from resolvers.services import Services
 from resolvers.webhook_dispatch import Dispatcher
 from tests.datastore.failpoints import failing
-from tests.gql.api import Api, Person
+from tests.gql.api import LIMIT_SECONDS, Api, Person
 from tests.receivers import Receiver, receiving
 from tests.resolvers.clocks import Clock
 from tests.resolvers.conftest import contents
@@ -41,7 +41,11 @@ def events(receiver: Receiver) -> list[tuple[str, str]]:
     return [each.about for each in receiver.received]
 
 
-async def test_an_endpoint_is_told_of_its_own_business_from_its_making_on(shop: Shop, receiver: Receiver) -> None:
+@pytest.mark.parametrize("asked_for_by_name", [1000, 0])
+async def test_an_endpoint_is_told_of_its_own_business_from_its_making_on(
+    shop: Shop, receiver: Receiver, asked_for_by_name: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("datastore.webhook_feed.MOST_ACCOUNTS", asked_for_by_name)
     api, _, owner = shop
     stranger = await api.sign_up()
     async with sending(api.services):
@@ -154,3 +158,28 @@ async def test_the_log_is_kept_for_thirty_days(shop: Shop, receiver: Receiver) -
     await dispatcher.clean()
     [left] = await deliveries(api, owner, endpoint["id"])
     assert left["nextAttemptAt"] == "2027-03-03T12:00:00.000Z"
+
+
+async def test_a_row_that_would_make_a_message_too_large_is_left_out(
+    shop: Shop, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resolvers.webhook_events.MOST_BYTES", 700)
+    api, _, owner = shop
+    await make_endpoint(api, owner, receiver.url, "product.created")
+    async with sending(api.services):
+        await make_product(api, owner, description="x" * 1000)
+        await make_product(api, owner)
+        await receiver.count(2)
+    assert sorted("row" in each.message["data"] for each in receiver.received) == [False, True]
+
+
+async def test_what_a_deleted_account_leaves_behind_goes_too(shop: Shop, receiver: Receiver) -> None:
+    api, _, owner = shop
+    endpoint = await make_endpoint(api, owner, receiver.url)
+    await api.data(TEST, {"id": endpoint["id"]}, caller=owner)
+    await api.services.database.command({"delete": "webhook_endpoints", "deletes": [{"q": {}, "limit": 0}]})
+    await Dispatcher(api.services, new_id("prc"), lambda: None).clean()
+    async with sending(api.services), asyncio.timeout(LIMIT_SECONDS):
+        while (stored := await contents(api.services.database))["webhook_queues"] or stored["webhook_deliveries"]:
+            await asyncio.sleep(0.02)
+    assert receiver.received == []

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 import pytest
 
 from datastore.changes import Change
-from datastore.feed import FOLLOWED
 from datastore.versions import Version
+from resolvers.changes import ChangedTable
 from resolvers.webhook_events import checked_events, event_of, gap_message, kinds, message, wants
 
 
@@ -16,7 +16,7 @@ def change(table: str, kind: str = "insert", **values: object) -> Change:
 
 
 def test_every_table_that_an_account_is_told_of_has_a_kind_of_its_own() -> None:
-    assert kinds().keys() == FOLLOWED
+    assert kinds().keys() == {table.value for table in ChangedTable}
     assert len(set(kinds().values())) == len(kinds())
     assert kinds()["product_categories"] == "product_category"
 
