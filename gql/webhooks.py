@@ -30,11 +30,9 @@ class Webhooks:
 
 
 @asynccontextmanager
-async def open_webhooks(
-    services: Services, engine: LiveEngine[Any] | None, outward: Outward | None = None
-) -> AsyncGenerator[Webhooks, None]:
+async def open_webhooks(services: Services, engine: LiveEngine[Any] | None) -> AsyncGenerator[Webhooks, None]:
     """The tasks, running; the engine's change stream tells them when there is something to send."""
-    client = outward or Outward(allow_private=services.settings.webhook_allow_private)
+    client = Outward(allow_private=services.settings.webhook_allow_private)
     holder = new_id("prc")
     sender = Sender(services, client, holder)
     dispatcher = Dispatcher(services, holder, sender.wake)

@@ -215,7 +215,7 @@ class Line:
         await self._note_failing(now, None)
         if now - since >= HASTENED_AFTER:
             await self._queues.hasten(self._queue, now)
-            self._scheduled = {id: Scheduled(id, each.row_id, min(each.due_at, now)) for id, each in self._scheduled.items()}
+            await self._look()
 
     async def _failed(self, attempted: Attempted) -> None:
         now = self._services.clock()

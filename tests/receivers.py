@@ -40,8 +40,11 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     answer: Callable[[Received], bytes | None] = lambda _: status(200)
     """The whole answer; None: none, the request hangs."""
+    held: Callable[[Received], bool] = lambda _: False
+    """Which requests are answered only after `release`."""
     most_at_once: int = 0
     _at_once: int = 0
+    _released: asyncio.Event = field(default_factory=asyncio.Event)
     _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     @property
@@ -64,7 +67,13 @@ class Receiver:
         async with self._arrived:
             self.received.append(request)
             self._arrived.notify_all()
+        if self.held(request):
+            await self._released.wait()
         return self.answer(request)
+
+    def release(self) -> None:
+        """Lets what is held be answered."""
+        self._released.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, to its end."""

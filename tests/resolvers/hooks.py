@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from datastore.ids import new_id
@@ -70,13 +71,13 @@ class Sending:
 
 
 @asynccontextmanager
-async def sending(services: Services, outward: Outward | None = None) -> AsyncIterator[Sending]:
-    """A process that sends webhooks."""
-    client = outward or Outward(allow_private=True)
+async def sending(services: Services, *, sends: bool = True) -> AsyncIterator[Sending]:
+    """A process that sends webhooks, or only writes down what is to be sent."""
+    client = Outward(allow_private=True)
     holder = new_id("prc")
     sender = Sender(services, client, holder)
     dispatcher = Dispatcher(services, holder, sender.wake)
-    tasks = [asyncio.create_task(dispatcher.run()), asyncio.create_task(sender.run())]
+    tasks = [asyncio.create_task(dispatcher.run()), *([asyncio.create_task(sender.run())] if sends else [])]
     try:
         yield Sending(sender, dispatcher, tasks)
     finally:
@@ -101,3 +102,17 @@ async def until_off(api: Api, owner: Person, id: str) -> Values:
         while (endpoint := await endpoint_of(api, owner, id))["enabled"]:
             await asyncio.sleep(0.02)
     return endpoint
+
+
+async def pass_by(api: Api, clock: Clock, process: Sending, **time: float) -> None:
+    """Lets time pass, once nothing is under way: what is under way would take the time as its own."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while await held(api):
+            await asyncio.sleep(0.01)
+    clock.now += timedelta(**time)
+    process.wake()
+
+
+async def held(api: Api) -> int:
+    query = {"holder": {"$ne": None}}
+    return int((await api.services.database.command({"count": "webhook_queues", "query": query}))["n"])

@@ -1,7 +1,6 @@
 """Endpoints that are switched off by themselves, and the mail that says so."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
 
 import pytest
 
@@ -11,7 +10,7 @@ from resolvers.services import Services
 from tests.gql.api import Api, Person
 from tests.receivers import Receiver, receiving, status
 from tests.resolvers.clocks import Clock
-from tests.resolvers.hooks import TEST, deliveries, endpoint_of, make_endpoint, open_to_all, sending, until_logged, until_off
+from tests.resolvers.hooks import TEST, deliveries, endpoint_of, make_endpoint, open_to_all, pass_by, sending, until_logged, until_off
 from tests.resolvers.post import Post, post_office, text_of
 from tests.resolvers.shop import make_product
 
@@ -59,12 +58,10 @@ async def test_an_endpoint_is_switched_off_after_three_days_without_a_success(sh
     async with sending(api.services) as process:
         await make_product(api, owner)
         await until_logged(api, owner, endpoint["id"], lambda log: [each["attempts"] for each in log] == [1])
-        clock.now += timedelta(days=3) - timedelta(seconds=1)
-        process.wake()
+        await pass_by(api, clock, process, days=3, seconds=-1)
         await until_logged(api, owner, endpoint["id"], lambda log: log[0]["attempts"] == 2)
         assert (await endpoint_of(api, owner, endpoint["id"]))["enabled"]
-        clock.now += timedelta(hours=6)
-        process.wake()
+        await pass_by(api, clock, process, hours=6)
         off = await until_off(api, owner, endpoint["id"])
     assert off["disabledReason"] == "Nothing could be delivered for 3 days. The last failure: The receiver answered 500."
     await post.work()

@@ -17,12 +17,12 @@ from tests.resolvers.hooks import (
     DELETE,
     TEST,
     UPDATE,
-    Sending,
     Values,
     deliveries,
     endpoint_of,
     make_endpoint,
     open_to_all,
+    pass_by,
     sending,
     until_logged,
 )
@@ -53,12 +53,6 @@ def told(receiver: Receiver, product: Values) -> list[str]:
     return [each.message["data"]["version"] for each in receiver.received if each.message["data"].get("id") == product["id"]]
 
 
-def pass_by(clock: Clock, process: Sending, **time: float) -> None:
-    """Lets time pass."""
-    clock.now += timedelta(**time)
-    process.wake()
-
-
 def states(log: list[Values]) -> list[str]:
     return [each["status"] for each in log]
 
@@ -76,7 +70,7 @@ async def test_what_is_told_of_a_row_stays_in_order_when_it_fails_and_other_rows
         assert sorted(states(log)) == ["DELIVERED", "DELIVERED", "SCHEDULED", "WAITING", "WAITING"]
         assert len(told(receiver, bad)) == 1
         receiver.answer = lambda _: status(200)
-        pass_by(clock, process, seconds=6)
+        await pass_by(api, clock, process, seconds=6)
         await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["DELIVERED"] * 5)
     first, again, *others = told(receiver, bad)
     assert first == again
@@ -85,6 +79,26 @@ async def test_what_is_told_of_a_row_stays_in_order_when_it_fails_and_other_rows
     assert told(receiver, good) == sorted(set(told(receiver, good)))
     ids = [each.headers["webhook-id"] for each in receiver.received]
     assert len(set(ids)) == len(ids) - 1, "the repeat alone has the id of what it repeats"
+
+
+async def test_a_row_that_overtakes_those_that_were_looked_at_is_told_once(shop: Shop, receiver: Receiver) -> None:
+    api, _, owner = shop
+    quick, *slow = [await make_product(api, owner, f"Tea {number}") for number in range(webhook_lines.AT_ONCE)]
+    endpoint = await make_endpoint(api, owner, receiver.url, "product.updated")
+    async with sending(api.services, sends=False):
+        await rename(api, owner, quick, "A 1", "A 2")
+        for product in slow:
+            await rename(api, owner, product, "B")
+        await rename(api, owner, quick, "A 3", "A 4")
+        await until_logged(api, owner, endpoint["id"], lambda log: len(log) == len(slow) + 4)
+    receiver.held = lambda request: request.message["data"]["id"] != quick["id"]
+    async with sending(api.services):
+        await receiver.count(len(slow) + 4)
+        receiver.release()
+        await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["DELIVERED"] * (len(slow) + 4))
+    versions = told(receiver, quick)
+    assert (len(versions), versions) == (4, sorted(set(versions)))
+    assert len(receiver.received) == len(slow) + 4
 
 
 async def test_a_receiver_that_hangs_holds_up_no_other(shop: Shop, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +117,7 @@ async def test_a_receiver_that_hangs_holds_up_no_other(shop: Shop, receiver: Rec
             assert {each["error"] for each in log} <= {None, "There was no answer within 0.5 seconds."}
             await until_paused(api)
             hanging.answer = lambda _: status(200)
-            pass_by(clock, process, minutes=6)
+            await pass_by(api, clock, process, minutes=6)
             await until_logged(api, owner, stuck["id"], lambda log: states(log) == ["DELIVERED"] * 12)
 
 
@@ -119,12 +133,16 @@ async def test_an_endpoint_that_fails_is_asked_now_and_then_and_sent_everything_
         await until_paused(api)
         tried = len(receiver.received)
         assert tried <= 8
-        pass_by(clock, process, minutes=6)
+        await pass_by(api, clock, process, minutes=6)
         await receiver.count(tried + 1)
         await until_paused(api)
         assert len(receiver.received) == tried + 1
+        later = {"$set": {"next_attempt_at": clock.now + timedelta(hours=20)}}
+        await api.services.database.command(
+            {"update": "webhook_deliveries", "updates": [{"q": {"state": "SCHEDULED"}, "u": later, "multi": True}]}
+        )
         receiver.answer = lambda _: status(200)
-        pass_by(clock, process, minutes=6)
+        await pass_by(api, clock, process, minutes=6)
         await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["DELIVERED"] * 10)
     assert (await endpoint_of(api, owner, endpoint["id"]))["failingSince"] is None
 
@@ -157,7 +175,7 @@ async def test_a_message_is_given_up_after_ten_attempts_and_those_behind_it_go_o
         await rename(api, owner, product, "A 1", "A 2")
         for attempt in range(1, 11):
             await until_logged(api, owner, endpoint["id"], lambda log, n=attempt: bool(log) and log[0]["attempts"] == n)  # type: ignore[misc]
-            pass_by(clock, process, hours=30)
+            await pass_by(api, clock, process, hours=30)
         log = await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["FAILED", "DELIVERED"])
     assert (log[0]["responseStatus"], log[0]["responseBody"], log[0]["nextAttemptAt"]) == (500, "no", None)
     assert log[0]["error"] == "The receiver answered 500."
@@ -213,7 +231,7 @@ async def test_an_endpoint_that_is_switched_off_is_sent_what_waited_and_what_it_
         await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["SCHEDULED"])
         await api.data(UPDATE, {"input": {"id": endpoint["id"], "enabled": False}}, caller=owner)
         receiver.answer = lambda _: status(200)
-        pass_by(clock, process, hours=1)
+        await pass_by(api, clock, process, hours=1)
         other = await make_endpoint(api, owner, receiver.url, "product.created")
         await make_product(api, owner, "Missed")
         await until_logged(api, owner, other["id"], lambda log: states(log) == ["DELIVERED"])
