@@ -122,6 +122,7 @@ SPECIAL: dict[str, Arguments] = {
     "Mutation.completeUpload": {"fileId": "<File>"},
     "Mutation.cancelJob": {"id": "<Job>"},
     "Mutation.retryJob": {"id": "<cancelled job>"},
+    "Mutation.changePassword": {"input.currentPassword": PASSWORD, "input.newPassword": "an entirely different one"},
     "Mutation.createApiKey": {"input.scopes": ["SALES_READ"]},
     "Mutation.createWebhookEndpoint": {"input.events": ["sale.*"]},
     "Mutation.rotateWebhookSecret": {"id": "<WebhookEndpoint>"},
