@@ -5,6 +5,7 @@ crons that no other module imports: to name them here is to make what they mark 
 """
 
 from resolvers import (
+    account_deletion,
     api_keys,
     audit_trail,
     bookings,
@@ -54,6 +55,7 @@ MODULES = (
     sessions,
     email_addresses,
     password_changes,
+    account_deletion,
     users,
     profile,
     memberships,

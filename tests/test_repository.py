@@ -205,6 +205,7 @@ def test_scopes_are_granted_by_authentication_alone() -> None:
 
 
 FOR_THE_BUSINESS = {
+    "account_deletion.py": "lets who deletes themself leave, whatever they are, and closes what nobody else owns",
     "api_keys.py": "notes when a key is used",
     "audit.py": "writes the trail, which nobody else does",
     "auth.py": "finds the role of who signs in, and holds it until they are in",

@@ -17,6 +17,7 @@ from datastore.versions import Version, from_wire
 from gql.live import LiveEngine
 from gql.service import GraphQLService, LivePlan
 from gql.wire import Caller, GraphQLParams, RequestRefused
+from resolvers.auth import system
 from resolvers.services import Services
 
 LIMIT_SECONDS = 10
@@ -129,7 +130,7 @@ class Api:
         session = data["signUp"]
         user = session["user"]
         if not self.mails_who_signs_up:
-            mail: dict[str, Any] = {"q": {"kind": "sendMail"}, "limit": 0}
+            mail: dict[str, Any] = {"q": {"kind": "sendMail", "account_id": system().account_id}, "limit": 0}
             await asyncio.gather(*(self.services.database.command({"delete": name, "deletes": [mail]}) for name in ("jobs", "job_tickets")))
         return Person(user["email"], session["accessToken"], session["refreshToken"], user["id"], user["account"]["id"])
 

@@ -254,7 +254,7 @@ def calls(schema: GraphQLSchema, theirs: list[str], ours: list[str]) -> Iterator
     assert schema.mutation_type is not None
     for operation, root in (("query", schema.query_type), ("mutation", schema.mutation_type)):
         for name, field in root.fields.items():
-            if name in {"signOut", "signUp", "signIn"}:
+            if name in {"signOut", "signOutEverywhere", "deleteAccount", "signUp", "signIn"}:
                 continue
             document = document_of(schema, operation, name, field)
             for id in theirs:
