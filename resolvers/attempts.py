@@ -34,6 +34,7 @@ CRON_TIMEOUT: Final = 1800.0
 PROGRESS_SECONDS: Final = 0.25
 """Progress that comes faster than this is left out, but for the first and the last: each is a write, and a push to who watches."""
 
+_LONGEST_ERROR: Final = 2000
 _WRITING_TRIES: Final = 8
 _FIRST_PAUSE, _LAST_PAUSE = 0.1, 5.0
 _GONE = "Who scheduled this is no longer a member of the business."
@@ -123,11 +124,11 @@ class Attempt:
             return await self._broken_off(action)
         error = work.exception()
         if error is None:
-            return _ending("SUCCEEDED", None, work.result() or Outcome())
+            return _ending("SUCCEEDED", None, work.result() or Outcome(), action)
         if isinstance(error, PermanentError):
-            return _ending("FAILED", str(error), error.outcome)
+            return _ending("FAILED", shown(str(error)), error.outcome, action)
         if isinstance(error, TillstreamError) and not isinstance(error, UnavailableError | RateLimitedError):
-            return Ending("FAILED", error.message)
+            return Ending("FAILED", shown(error.message))
         if not isinstance(error, TillstreamError | TimeoutError):
             logger.error("attempt %d of %s %s failed", self._ticket.attempt, action.kind, self._ticket.job_id, exc_info=error)
         return await self._put_off(action, error)
@@ -146,7 +147,7 @@ class Attempt:
         return await self._put_off(action, RuntimeError("cancelled by itself"))
 
     async def _put_off(self, action: Action, error: BaseException) -> Ending | None:
-        message = error.message if isinstance(error, TillstreamError) else _UNEXPECTED
+        message = shown(error.message) if isinstance(error, TillstreamError) else _UNEXPECTED
         if isinstance(error, TimeoutError):
             message = f"It took longer than {action.timeout:,.0f} seconds."
         if self._failures >= action.attempts:
@@ -217,8 +218,17 @@ class Attempt:
         return await write()
 
 
-def _ending(status: JobStatus, error: str | None, outcome: Outcome) -> Ending:
-    result = None if outcome.result is None else json.dumps(outcome.result, ensure_ascii=False, allow_nan=False)
+def shown(message: str) -> str:
+    """The text of an error as it is stored: not endless, and of characters alone."""
+    return message[:_LONGEST_ERROR].encode(errors="replace").decode()
+
+
+def _ending(status: JobStatus, error: str | None, outcome: Outcome, action: Action) -> Ending:
+    try:
+        result = None if outcome.result is None else json.dumps(outcome.result, allow_nan=False)
+    except (TypeError, ValueError):
+        logger.exception("what %s returned is no JSON", action.kind)
+        return Ending("FAILED", _UNEXPECTED)
     return Ending(status, error, result, outcome.file_id)
 
 

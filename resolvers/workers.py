@@ -36,6 +36,9 @@ RETRY_SECONDS: Final = 2.0
 """How long a worker waits for a database that does not answer."""
 
 
+_GIVING_BACK_SECONDS: Final = 3.0
+
+
 @dataclass(slots=True)
 class _UnderWay:
     ticket: JobTicket
@@ -69,9 +72,9 @@ class Worker:
     def take(self, changes: Iterable[Change]) -> None:
         """The next changes of the stream."""
         for change in changes:
-            if change.table == TICKETS and change.row is not None and change.row["worker"] is None:
+            if change.table == TICKETS and change.row is not None and change.row.get("worker") is None:
                 self._wake.set()
-            elif change.table == JOBS and change.id in self._under_way and change.row is not None and change.row["cancel_asked"]:
+            elif change.table == JOBS and change.id in self._under_way and change.row is not None and change.row.get("cancel_asked"):
                 self._interrupt(change.id, Interruption.CANCELLED)
 
     # --- life ---
@@ -95,8 +98,8 @@ class Worker:
             await asyncio.wait(tasks, timeout=grace_seconds)
         for id in tuple(self._under_way):
             self._interrupt(id, Interruption.STOPPED)
-        if tasks:
-            await asyncio.wait(tasks)
+        if tasks:  # what will not be interrupted is left to its lease
+            await asyncio.wait(tasks, timeout=_GIVING_BACK_SECONDS)
 
     async def work_off(self) -> None:
         """Carries out all that is due by now, and what that makes due."""

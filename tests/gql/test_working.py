@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from datastore.database import Database
 from datastore.embedded import MongoServer
 from datastore.settings import Settings, environment_of
 from gql import working
@@ -193,6 +194,22 @@ async def killable(settings: Settings, lease: float) -> AsyncIterator[asyncio.su
         if process.returncode is None:
             process.send_signal(signal.SIGKILL)
         await process.wait()
+
+
+@pytest.mark.slow
+async def test_the_command_works_until_it_is_told_to_stop(database: Database, settings: Settings) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "gql.command", "worker"), cwd=ROOT, env=environment_of(settings), stderr=asyncio.subprocess.PIPE
+    )
+    assert process.stderr is not None
+    async with asyncio.timeout(60):
+        line = b""
+        while b"carrying out jobs" not in line:
+            line = await process.stderr.readline()
+            assert line
+        process.send_signal(signal.SIGTERM)
+        rest = (await process.communicate())[1].decode()
+    assert (process.returncode, "Traceback" in rest) == (0, False), rest
 
 
 @pytest.mark.slow

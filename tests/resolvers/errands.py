@@ -63,6 +63,12 @@ async def wait_errand(ctx: ActionContext, *, steps: int = 2) -> None:
     await ctx.progress(steps, steps)
 
 
+@action()
+async def bring_what_is_no_json(ctx: ActionContext) -> Outcome:
+    """Returns what no job can keep."""
+    return Outcome(result={"now": ctx.now()})
+
+
 @action(listed=False)
 async def run_hidden_errand(ctx: ActionContext, *, what: str) -> None:
     """An errand of the system itself."""
@@ -79,6 +85,7 @@ async def name_of_business(ctx: QueryContext) -> str:
 FAILURES: dict[str, BaseException] = {
     "away": UnavailableError("The printer does not answer."),
     "refused": PermanentError("The printer refused."),
+    "odd": PermanentError("\ud800" * 3000),
     "conflict": ConflictError("The printer is sold."),
     "unexpected": ZeroDivisionError("a secret"),
 }

@@ -6,7 +6,7 @@ from resolvers.attempts import LONGEST_BACKOFF, backoff
 from resolvers.services import Services
 from tests.gql.api import Api, Person
 from tests.jobs import work_off
-from tests.resolvers.errands import FAILURES, Diary, job_of, run_errand, run_slow_errand, schedule
+from tests.resolvers.errands import FAILURES, Diary, bring_what_is_no_json, job_of, run_errand, run_slow_errand, schedule
 
 HOUR = timedelta(hours=1)
 
@@ -39,7 +39,9 @@ async def test_what_may_pass_is_tried_again_after_a_pause(
     assert [entry[:2] for entry in diary.entries] == [(id, 1), (id, 2)]
 
 
-@pytest.mark.parametrize(("failure", "error"), [("refused", "The printer refused."), ("conflict", "The printer is sold.")])
+@pytest.mark.parametrize(
+    ("failure", "error"), [("refused", "The printer refused."), ("conflict", "The printer is sold."), ("odd", "?" * 2000)]
+)
 async def test_what_will_not_pass_fails_at_once(
     api: Api, owner: Person, services: Services, diary: Diary, failure: str, error: str
 ) -> None:
@@ -67,3 +69,10 @@ async def test_what_takes_too_long_is_broken_off(api: Api, owner: Person, servic
     await work_off(services)
     job = await job_of(api, owner, id)
     assert (job["status"], job["error"]) == ("QUEUED", "It took longer than 0 seconds.")
+
+
+async def test_what_returns_no_json_fails_once_and_for_all(api: Api, owner: Person, services: Services, diary: Diary) -> None:
+    id = await schedule(api, owner, bring_what_is_no_json, {})
+    await work_off(services)
+    job = await job_of(api, owner, id)
+    assert (job["status"], job["attempts"], job["result"]) == ("FAILED", 1, None)

@@ -1,3 +1,4 @@
+import asyncio
 from typing import Any
 
 import pytest
@@ -73,3 +74,23 @@ async def test_a_mutation_that_is_sent_again_with_its_key_schedules_nothing_more
     assert first == again
     await work_off(services)
     assert diary.entries == [(first["id"], 1, "once")]
+
+
+async def test_of_mutations_that_commit_together_one_that_fails_schedules_nothing(
+    api: Api, owner: Person, services: Services, diary: Diary
+) -> None:
+    together = Marking(Kind.MUTATION, in_turn=True, in_group=True)
+
+    async def body(ctx: MutationContext, number: int) -> None:
+        await ctx.schedule(run_errand, {"what": str(number)})
+        if number == 3:
+            raise ConflictError("Something else is wrong.")
+
+    scope = await api.scope_of(owner)
+    calls = (Run(api.services, scope).mutate(body, together, {"number": number}, "test") for number in range(6))
+    outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    assert [isinstance(outcome, ConflictError) for outcome in outcomes] == [number == 3 for number in range(6)]
+    tickets = await services.database.command({"count": "job_tickets", "query": {"kind": "runErrand"}})
+    assert tickets["n"] == 5
+    await work_off(services)
+    assert sorted(entry[2] for entry in diary.entries) == ["0", "1", "2", "4", "5"]
