@@ -10,11 +10,21 @@ from random import Random
 from typing import Any
 
 from tests.gql.api import Api, Person
+from tests.resolvers.card_desk import hear, minor
 from tests.resolvers.shop import make_product
 
 EXPECTED_REFUSALS = {"NOT_FOUND", "CONFLICT", "INVALID_INPUT"}
 AMOUNTS = ("0.00", "0.01", "0.05", "1.00", "3.33", "9.99", "-1.00")
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Pacific/Kiritimati")
+
+WAYS_TO_PAY: tuple[dict[str, Any], ...] = (
+    {"paymentMethod": "CASH"},
+    {"paymentMethod": "CARD"},
+    {"paymentMethod": "OTHER"},
+    {"paymentMethod": "ONLINE", "awaitsPayment": True},
+    {"paymentMethod": "CASH", "awaitsPayment": True},
+)
+PAYMENTS = "query ($id: ID!) { sale(id: $id) { payments { id providerId currency amount } } }"
 
 RECORD_SALE = "mutation ($input: RecordSaleInput!) { made: recordSale(input: $input) { id items { id } } }"
 REFUND_SALE = "mutation ($input: RefundSaleInput!) { made: refundSale(input: $input) { id } }"
@@ -22,6 +32,7 @@ VOID_SALE = 'mutation ($id: ID!) { made: voidSale(id: $id, reason: "mistyped") {
 RECORD_EXPENSE = "mutation ($input: RecordExpenseInput!) { made: recordExpense(input: $input) { id } }"
 UPDATE_EXPENSE = "mutation ($input: UpdateExpenseInput!) { made: updateExpense(input: $input) { id } }"
 DELETE_EXPENSE = "mutation ($id: ID!) { made: deleteExpense(id: $id) { id } }"
+CREATE = "mutation ($saleId: ID!) { made: createPayment(saleId: $saleId) { id } }"
 CREATE_CATEGORY = "mutation ($name: String!) { made: createExpenseCategory(input: {name: $name}) { id } }"
 DELETE_CATEGORY = "mutation ($id: ID!, $to: ID) { made: deleteExpenseCategory(id: $id, moveExpensesTo: $to) { id } }"
 RECORD_TRANSACTION = "mutation ($input: RecordTransactionInput!) { made: recordTransaction(input: $input) { id } }"
@@ -98,7 +109,7 @@ async def record_sale(books: Books, random: Random) -> Made:
         input={
             "items": items,
             "discount": random.choice((None, "0.05", "1.00")),
-            "paymentMethod": random.choice(("CASH", "CARD", "OTHER")),
+            **random.choice(WAYS_TO_PAY),
             "soldAt": (datetime.now(UTC) - past).isoformat(),
         },
     )
@@ -127,6 +138,22 @@ async def refund_sale(books: Books, random: Random) -> Made:
 
 async def void_sale(books: Books, random: Random) -> Made:
     return await books.mutate(VOID_SALE, id=random.choice(sorted(books.sales) or [""]))
+
+
+async def ask_for_payment(books: Books, random: Random) -> Made:
+    return await books.mutate(CREATE, saleId=random.choice(sorted(books.sales) or [""]))
+
+
+async def hear_of_payment(books: Books, random: Random) -> Made:
+    """An event about a payment of some sale, if it has one: most say that it was paid."""
+    data = await books.api.execute(PAYMENTS, {"id": random.choice(sorted(books.sales) or [""])}, caller=books.owner)
+    sale = (data.get("data") or {}).get("sale")
+    if not sale or not sale["payments"]:
+        return None
+    kind = random.choice(("succeeded", "succeeded", "processing", "payment_failed", "canceled"))
+    payment = random.choice(sale["payments"])
+    await hear(books.api.services, books.owner, f"payment_intent.{kind}", payment, amount=minor(payment) + random.choice((0, 0, 0, 1)))
+    return {}
 
 
 async def record_expense(books: Books, random: Random) -> Made:
@@ -196,6 +223,8 @@ STEPS: dict[Step, int] = {
     delete_product: 1,
     adjust_stock: 2,
     record_sale: 10,
+    ask_for_payment: 5,
+    hear_of_payment: 5,
     refund_sale: 6,
     void_sale: 2,
     record_expense: 4,

@@ -31,7 +31,7 @@ EVERYTHING = """
   }
   balance(asOf: null)
   expenseCategories(first: 20) { nodes { name spentThisMonth expenseCount } }
-  sales(first: 5) { nodes { number status total refunded items { name quantity refundedQuantity } } }
+  sales(first: 5) { nodes { number status paymentStatus total refunded payments { status } items { name quantity refundedQuantity } } }
   transactions(first: 5) { nodes { kind amount reversedBy { id } } }
 }
 """

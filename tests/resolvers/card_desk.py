@@ -81,7 +81,7 @@ async def hear(
     """An event of Stripe's about a payment, signed; whether it was news."""
     metadata = {"tillstream_account": owner.account_id, "tillstream_payment": payment["id"]} | values.pop("metadata", {})
     plain = {
-        "id": payment["providerId"] or "pi_of_the_event",
+        "id": payment["providerId"] or f"pi_{payment['id']}",
         "metadata": metadata,
         "currency": payment["currency"].lower(),
         "amount": minor(payment),

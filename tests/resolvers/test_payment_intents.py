@@ -41,7 +41,7 @@ async def again(desk: Desk) -> None:
     await desk.work(until=desk.services.clock() + timedelta(hours=1))
 
 
-@pytest.mark.parametrize("fault", [500, 503, 429, 409, "cut", "lost"])
+@pytest.mark.parametrize("fault", [500, 429, 409, "cut", "lost"])
 async def test_what_stripe_does_not_answer_is_asked_again_with_the_same_key(
     desk: Desk, road: Road, sale: dict[str, Any], fault: int | str
 ) -> None:

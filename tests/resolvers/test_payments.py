@@ -13,6 +13,7 @@ from tests.gql.api import Api, Person
 from tests.resolvers.card_desk import CREATE, PAID, Desk, awaited_sale, card_desk, stored
 from tests.resolvers.conftest import Unchanged
 from tests.resolvers.shop import make_product, problems
+from tests.resolvers.teams import REMOVE, join, member_id
 from tests.resolvers.till import RECORD_SALE, entries, line, order, refund, refusal, sell, void
 from tests.stripe_server import DECLINED_CARD, LocalStripe
 
@@ -163,3 +164,17 @@ async def test_the_client_secret_is_shown_to_its_business_alone_and_stored_reada
     node = "query ($id: ID!) { node(id: $id) { ... on Payment { clientSecret sale { number } } } }"
     assert (await desk.api.data(node, {"id": payment["id"]}, caller=desk.owner))["node"] == {"clientSecret": secret, "sale": {"number": 1}}
     assert (await desk.api.data(node, {"id": payment["id"]}, caller=stranger))["node"] is None
+
+
+async def test_staff_have_sales_paid_and_the_money_is_entered_whoever_they_are_then(desk: Desk, database: Database) -> None:
+    staff = await join(desk.api, desk.owner, "STAFF")
+    tea = await make_product(desk.api, desk.owner, stock=1)
+    sale = await sell(desk.api, staff, line(tea), paymentMethod="ONLINE", awaitsPayment=True)
+    theirs = Desk(desk.api, staff, desk.services)
+    payment = await theirs.opened(sale)
+    assert payment["clientSecret"] is not None
+    await desk.api.data(REMOVE, {"id": await member_id(desk.api, desk.owner, staff)}, caller=desk.owner)
+    assert await desk.hear("payment_intent.succeeded", payment)
+    assert (await desk.sale(sale))["paymentStatus"] == "PAID"
+    assert await entries(desk.api, desk.owner) == [("SALE", "4.50", "Sale 1")]
+    assert (await verify(database)).findings == ()

@@ -9,6 +9,8 @@ from tests.resolvers.broken_books import Break, assert_named, off_by_one
 from tests.resolvers.card_desk import CREATE, PAID, awaited_sale, hear
 from tests.resolvers.till import refund
 
+pytestmark = pytest.mark.slow
+
 BREAKS = [
     off_by_one(Payment, "amount_minor", "its sale comes to"),
     Break("a payment that never came", Payment, {"status": "OPEN"}, "^sale {sale_id}: 0 of its payments succeeded, but .* say 1$"),
