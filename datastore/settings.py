@@ -61,7 +61,7 @@ class Settings(BaseSettings):
     access_token_seconds: int = Field(default=900, ge=1, le=86_400, description="Seconds that an access token is valid.")
     refresh_token_days: int = Field(default=30, ge=1, le=3650, description="Days that an unused refresh token is valid.")
     operator_token: SecretStr | None = Field(
-        default=None, description="Token that operators show for metrics; without one they are open to all, but to nobody in production."
+        default=None, description="Token that operators show for metrics; without one the machine itself sees them, but not in production."
     )
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(), description="Browser origins beside our own, separated by commas, that may call the API and open sockets."
