@@ -42,7 +42,9 @@ class ChangedTable(Enum):
     EXPENSES = strawberry.enum_value("expenses", description="Expenses.")
     RECURRING_EXPENSES = strawberry.enum_value("recurring_expenses", description="Recurring expenses.")
     TRANSACTIONS = strawberry.enum_value("transactions", description="Transactions, the entries of the ledger.")
+    PAYMENTS = strawberry.enum_value("payments", description="Payments by card.")
     FOLDERS = strawberry.enum_value("folders", description="Folders.")
+    FILES = strawberry.enum_value("files", description="Files.")
 
 
 @strawberry.enum(description="What became of a row.")

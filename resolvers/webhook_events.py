@@ -19,6 +19,7 @@ from datastore import schema as tables
 from datastore.changes import Change
 from datastore.database import SnapshotLostError
 from datastore.feed import Operation, operation_of
+from datastore.rights import may_follow
 from datastore.schema import TABLES_BY_NAME
 from datastore.tables import OwnedRow
 from datastore.versions import to_wire
@@ -52,8 +53,9 @@ class Event:
 
 @cache
 def kinds() -> dict[str, str]:
-    """What the rows of each table are called in the types of events, as in "product_category"."""
-    return {name: TABLES_BY_NAME[name].spec.noun.replace(" ", "_") for name in (cast("str", table.value) for table in ChangedTable)}
+    """What the rows of each table that managers may follow are called in the types of events, as in "product_category"."""
+    followed = {name: cast("type[OwnedRow]", TABLES_BY_NAME[name]) for name in (cast("str", table.value) for table in ChangedTable)}
+    return {name: table.spec.noun.replace(" ", "_") for name, table in followed.items() if may_follow(table, "MANAGER")}
 
 
 def checked_events(events: Sequence[str]) -> list[str]:
