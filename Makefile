@@ -73,6 +73,10 @@ bench-live: .venv/.development ## print what the live engine promises in numbers
 bench-business: .venv/.development ## print what much trade costs (half an hour; ARGS="tills sums" for a part, ARGS="--sales 100000" for less)
 	$(BIN)/python -m bench.business $(ARGS)
 
+.PHONY: bench-security
+bench-security: .venv/.development ## print what a flood of sign-ins costs who is signed in (half a minute)
+	$(BIN)/python -m bench.sign_in_flood
+
 .PHONY: bench-jobs
 bench-jobs: .venv/.development ## print how fast and how safely jobs are carried out (about 10 minutes; ARGS=latency for a part, ARGS="--jobs 1000" for less)
 	$(BIN)/python -m bench.jobs $(ARGS)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import secrets as randomness
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ LEAST_CHARACTERS = 32
 LEAST_DIFFERENT = 8
 """A word typed over and over has fewer different characters; 32 random digits have so once in a thousand times."""
 
+KEPT_KEYS = 3
+"""That are kept when a new one is made, itself included: more than one is needed only while tokens of the one before are good."""
+
 _RECIPES = {
     "secret": 'python -c "import secrets; print(secrets.token_urlsafe(48))"',
     "signing_key": "openssl genpkey -algorithm ed25519",
@@ -32,7 +36,8 @@ class Secrets:
     """The keys of this deployment; all its processes must have the same ones."""
 
     secret: bytes = field(repr=False)
-    signing_key_pem: bytes = field(repr=False)
+    signing_keys: bytes = field(repr=False)
+    """Ed25519 private keys (PEM), one behind the other: the first signs, all verify."""
 
 
 def resolve_secrets(settings: Settings) -> Secrets:
@@ -42,7 +47,7 @@ def resolve_secrets(settings: Settings) -> Secrets:
     """
     secret, its_name = _given_or_kept(settings, "secret", settings.secret, _new_secret)
     signing_key, key_name = _given_or_kept(settings, "signing_key", settings.signing_key, _new_signing_key)
-    return Secrets(secret=_strong(secret, its_name), signing_key_pem=_ed25519(signing_key, key_name))
+    return Secrets(secret=_strong(secret, its_name), signing_keys=_ed25519(signing_key, key_name))
 
 
 def kept_secret(path: Path, make: Callable[[], bytes]) -> bytes:
@@ -86,14 +91,42 @@ def _strong(secret: str, name: str) -> bytes:
 
 
 def _ed25519(pem: str, name: str) -> bytes:
-    r"""Check a key and bring it into one form. Environment files often hold it in one line, with ``\n`` for line ends."""
+    r"""Check keys and bring them into one form. Environment files often hold each in one line, with ``\n`` for line ends."""
+    text = pem.replace("\\n", "\n")
     try:
-        key = load_pem_private_key(pem.replace("\\n", "\n").encode(), password=None)
+        blocks = pem_blocks(text)
+        keys = [load_pem_private_key(block.encode(), password=None) for block in blocks]
     except (ValueError, TypeError, UnsupportedAlgorithm):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
+        keys = []
+    ours = [key for key in keys if isinstance(key, Ed25519PrivateKey)]
+    if not ours or len(ours) < text.count("-----BEGIN"):
         raise SettingsError(f"{name} is no Ed25519 private key in PEM without a password: `{_RECIPES['signing_key']}` prints one")
-    return _pem(key)
+    return b"".join(map(_pem, ours))
+
+
+def rotate_signing_key(settings: Settings) -> Path:
+    """Make a new key that signs from the next start on; those of before still verify. Where they are kept.
+
+    Raises SettingsError where the keys are given by a variable, which only its owner can change.
+    """
+    if settings.signing_key is not None:
+        raise SettingsError(
+            f"TILLSTREAM_SIGNING_KEY holds the keys: put the output of `{_RECIPES['signing_key']}` behind the present key and restart all "
+            "processes; then put it first and restart them again; drop the old one when its tokens have ended"
+        )
+    before = resolve_secrets(settings).signing_keys.decode()
+    path = settings.data_dir / "secrets" / "signing_key"
+    draft = path.with_name(f".{path.name}.{randomness.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write("".join([_new_signing_key().decode(), *pem_blocks(before)[: KEPT_KEYS - 1]]))
+    draft.replace(path)
+    return path
+
+
+def pem_blocks(text: str) -> list[str]:
+    """The private keys in a text, each by itself (RFC 7468: what stands around them says nothing)."""
+    return [f"{block}\n" for block in re.findall(r"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----", text, re.DOTALL)]
 
 
 def _new_secret() -> bytes:

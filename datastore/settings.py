@@ -52,7 +52,8 @@ class Settings(BaseSettings):
         default=None, description="Signs cursors, at least 32 characters; generated and kept outside production."
     )
     signing_key: SecretStr | None = Field(
-        default=None, description="Ed25519 private key (PEM) that signs access tokens; generated and kept outside production."
+        default=None,
+        description="Ed25519 private key (PEM) that signs access tokens, older ones behind it; generated and kept outside production.",
     )
     sign_up: Literal["open", "confirmed"] | None = Field(
         default=None,

@@ -62,7 +62,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
             database=database,
             cursors=Cursors(secrets.secret),
             passwords=passwords,
-            tokens=AccessTokens(secrets.signing_key_pem, settings.access_token_seconds),
+            tokens=AccessTokens(secrets.signing_keys, settings.access_token_seconds),
             digests=Digests(secrets.secret, b"codes"),
             limiter=Limiter(database),
             outside=await stack.enter_async_context(open_outside(settings, secrets.secret)),
@@ -104,6 +104,7 @@ def create_app(
         *rest_routes(services, service.committed),
         *stripe_routes(services),
         *dev_mail_routes(settings, services.outside.mail.kept),
+        Route("/.well-known/jwks.json", _published_keys(services)),
         *explorer_routes(),
     ]
     return Starlette(routes=routes, middleware=_middleware(settings))
@@ -129,6 +130,15 @@ def _middleware(settings: Settings) -> list[Middleware]:
 async def _alive(_request: Request) -> Response:
     """The process runs: what an orchestrator restarts it by."""
     return PlainTextResponse("ok\n")
+
+
+def _published_keys(services: Services) -> Callable[[Request], Awaitable[Response]]:
+    async def keys(_request: Request) -> Response:
+        """The public keys by which others verify our access tokens (RFC 7517)."""
+        headers = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+        return JSONResponse(services.tokens.jwks(), media_type="application/jwk-set+json", headers=headers)
+
+    return keys
 
 
 def _readiness(

@@ -121,6 +121,19 @@ def seed(
 
 
 @app.command()
+def rotate_keys() -> None:
+    """Make a new key that signs access tokens from the next start on. Tokens of the keys before stay good until they end."""
+    from datastore.secrets import rotate_signing_key
+    from datastore.settings import SettingsError
+
+    try:
+        path = rotate_signing_key(_settings())
+    except SettingsError as error:
+        _fail(str(error))
+    console.print(f"{path} has a new key; restart the server to sign with it.", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def verify(
     *,
     account: Annotated[str | None, typer.Option(help="The id of the one account to look at; all, where it is left out.")] = None,

@@ -13,16 +13,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from datastore import schema as tables
 from datastore.errors import UnauthenticatedError
+from datastore.secrets import pem_blocks
 
 ISSUER = "tillstream"
+AUDIENCE = "tillstream"
+"""Whom access tokens are for: this API. Nothing else that takes tokens of ours should take these."""
+
 ALGORITHM = "EdDSA"
 _LONGEST_TOKEN = 4096
-_TEXT_CLAIMS = ("iss", "sub", "sid", "acc", "role")
+_TEXT_CLAIMS = ("iss", "aud", "sub", "sid", "acc", "role")
 _TIME_CLAIMS = ("iat", "exp")
 
 
@@ -45,25 +49,23 @@ class AccessToken:
 
 
 class AccessTokens:
-    """Signs and verifies access tokens. `signing_key_pem` is an Ed25519 private key (PKCS 8, PEM); raises TypeError for any other kind of
-    key, ValueError for what is no key.
+    """Signs and verifies access tokens. `signing_keys` are Ed25519 private keys (PKCS 8, PEM), one behind the other: the first signs, all
+    verify. Raises TypeError for any other kind of key, ValueError for what is no key.
     """
 
-    def __init__(self, signing_key_pem: bytes, lifetime_seconds: int) -> None:
-        key = load_pem_private_key(signing_key_pem, password=None)
-        if not isinstance(key, Ed25519PrivateKey):
-            raise TypeError("the signing key must be an Ed25519 private key (openssl genpkey -algorithm ed25519)")
-        self._private, self._public = key, key.public_key()
+    def __init__(self, signing_keys: bytes, lifetime_seconds: int) -> None:
+        keys = [_key_of(pem) for pem in pem_blocks(signing_keys.decode())]
+        self._private = keys[0]
         self._lifetime = timedelta(seconds=lifetime_seconds)
-        raw = self._public.public_bytes(Encoding.Raw, PublicFormat.Raw)
-        self._jwk = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(raw)}
-        self.key_id = _thumbprint(self._jwk)
+        self._public = {_thumbprint(_jwk_of(key.public_key())): key.public_key() for key in keys}
+        self.key_id = next(iter(self._public))
 
     def issue(self, session: tables.Session, now: datetime) -> AccessToken:
         """A token of the session, valid from now on for the lifetime that was set."""
         expires_at = (now + self._lifetime).replace(microsecond=0)
         claims = {
             "iss": ISSUER,
+            "aud": AUDIENCE,
             "sub": session.user_id,
             "sid": session.id,
             "acc": session.account_id,
@@ -84,8 +86,8 @@ class AccessTokens:
         return Claims(claims["sub"], claims["sid"], claims["acc"], expires_at)
 
     def jwks(self) -> dict[str, Any]:
-        """The public key as a JWK Set (RFC 7517), for others who verify our tokens."""
-        return {"keys": [self._jwk | {"kid": self.key_id, "alg": ALGORITHM, "use": "sig"}]}
+        """The public keys as a JWK Set (RFC 7517), for others who verify our tokens."""
+        return {"keys": [_jwk_of(key) | {"kid": id, "alg": ALGORITHM, "use": "sig"} for id, key in self._public.items()]}
 
     def _verified(self, token: str) -> dict[str, Any]:
         if len(token) > _LONGEST_TOKEN or not token.isascii():
@@ -93,8 +95,9 @@ class AccessTokens:
         # Times are compared with the run's own clock, by the caller.
         options: Any = {"require": [*_TEXT_CLAIMS, *_TIME_CLAIMS], "verify_exp": False, "verify_iat": False}
         try:
-            return jwt.decode(token, self._public, algorithms=[ALGORITHM], issuer=ISSUER, options=options)
-        except jwt.PyJWTError:
+            key = self._public[jwt.get_unverified_header(token)["kid"]]
+            return jwt.decode(token, key, algorithms=[ALGORITHM], issuer=ISSUER, audience=AUDIENCE, options=options)
+        except (jwt.PyJWTError, KeyError):
             raise UnauthenticatedError("The access token is not valid.") from None
 
 
@@ -111,6 +114,17 @@ def family_of(refresh_token: str) -> str:
 def hash_of(refresh_token: str) -> str:
     """What the database keeps of a refresh token: its SHA-256, hexadecimal. A random secret needs no salt."""
     return hashlib.sha256(refresh_token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _key_of(pem: str) -> Ed25519PrivateKey:
+    key = load_pem_private_key(pem.encode(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise TypeError("a signing key must be an Ed25519 private key (openssl genpkey -algorithm ed25519)")
+    return key
+
+
+def _jwk_of(key: Ed25519PublicKey) -> dict[str, str]:
+    return {"crv": "Ed25519", "kty": "OKP", "x": _base64url(key.public_bytes(Encoding.Raw, PublicFormat.Raw))}
 
 
 def _thumbprint(jwk: dict[str, str]) -> str:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import SecretStr
 
-from datastore.secrets import kept_secret, resolve_secrets
+from datastore.secrets import KEPT_KEYS, kept_secret, pem_blocks, resolve_secrets, rotate_signing_key
 from datastore.settings import Settings, SettingsError
 
 STRONG = "kq3Vb8-Zr1_xW7nTf5LyHd0pGs2CmJ9u"
@@ -35,7 +35,7 @@ def test_missing_secrets_are_generated_once_and_kept(tmp_path: Path) -> None:
     settings = Settings(env="dev", data_dir=tmp_path, secret=None, signing_key=None)
     first = resolve_secrets(settings)
     assert len(first.secret) >= 32
-    assert isinstance(load_pem_private_key(first.signing_key_pem, None), Ed25519PrivateKey)
+    assert isinstance(load_pem_private_key(first.signing_keys, None), Ed25519PrivateKey)
     assert resolve_secrets(settings) == first
 
 
@@ -98,7 +98,7 @@ def test_a_signing_key_that_is_no_open_ed25519_key_is_refused(tmp_path: Path, ke
 def test_a_signing_key_may_be_written_in_one_line(tmp_path: Path) -> None:
     pem = _pem()
     settings = Settings(env="production", data_dir=tmp_path, secret=SecretStr(STRONG), signing_key=SecretStr(pem.replace("\n", "\\n")))
-    assert resolve_secrets(settings).signing_key_pem.decode() == pem
+    assert resolve_secrets(settings).signing_keys.decode() == pem
 
 
 def test_a_kept_secret_that_was_damaged_is_refused_by_the_name_of_its_file(tmp_path: Path) -> None:
@@ -121,3 +121,28 @@ def test_a_data_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
 def test_secrets_do_not_show_themselves(tmp_path: Path) -> None:
     found = resolve_secrets(Settings(env="dev", data_dir=tmp_path, secret=SecretStr(STRONG)))
     assert repr(found) == "Secrets()"
+
+
+def test_a_new_key_stands_before_the_last_ones(tmp_path: Path) -> None:
+    settings = Settings(env="dev", data_dir=tmp_path, secret=None, signing_key=None)
+    first = resolve_secrets(settings).signing_keys
+    path = rotate_signing_key(settings)
+    assert _mode(path) == 0o600
+    assert resolve_secrets(settings).signing_keys.endswith(first)
+    for _ in range(4):
+        rotate_signing_key(settings)
+    assert len(pem_blocks(path.read_text())) == KEPT_KEYS
+    assert [each.name for each in path.parent.iterdir() if each.name != "secret"] == ["signing_key"]
+
+
+def test_keys_that_a_variable_holds_are_its_owners_to_change(tmp_path: Path) -> None:
+    settings = Settings(env="production", data_dir=tmp_path, secret=SecretStr(STRONG), signing_key=SecretStr(_pem()))
+    with pytest.raises(SettingsError, match="TILLSTREAM_SIGNING_KEY holds the keys"):
+        rotate_signing_key(settings)
+
+
+def test_one_bad_key_among_good_ones_is_refused(tmp_path: Path) -> None:
+    for bad in (_elliptic_key(), _pem()[:60]):
+        settings = Settings(env="dev", data_dir=tmp_path, secret=SecretStr(STRONG), signing_key=SecretStr(_pem() + bad))
+        with pytest.raises(SettingsError, match="TILLSTREAM_SIGNING_KEY is no Ed25519"):
+            resolve_secrets(settings)

@@ -38,7 +38,7 @@ def clocked(services: Services, moment: str) -> tuple[Api, Clock]:
     """
     clock = Clock(datetime.fromisoformat(moment).replace(tzinfo=UTC))
     lasting = services.settings.model_copy(update={"refresh_token_days": DAYS, "access_token_seconds": DAYS * 86_400})
-    tokens = AccessTokens(resolve_secrets(services.settings).signing_key_pem, lasting.access_token_seconds)
+    tokens = AccessTokens(resolve_secrets(services.settings).signing_keys, lasting.access_token_seconds)
     fresh = replace(services, clock=clock, settings=lasting, tokens=tokens, turns=Turns())
     return Api(GraphQLService(_schema(), fresh), fresh), clock
 

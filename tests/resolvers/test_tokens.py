@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from datastore import schema as tables
 from datastore.errors import UnauthenticatedError
-from resolvers.tokens import AccessTokens, hash_of, new_refresh_token
+from resolvers.tokens import AccessTokens, family_of, hash_of, new_refresh_token
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, 500_000, tzinfo=UTC)
 SESSION = tables.Session(
@@ -51,6 +51,7 @@ def test_a_token_names_its_key_and_its_claims() -> None:
     claims = jwt.decode(token, options={"verify_signature": False})
     assert claims == {
         "iss": "tillstream",
+        "aud": "tillstream",
         "sub": SESSION.user_id,
         "sid": SESSION.id,
         "acc": SESSION.account_id,
@@ -63,7 +64,7 @@ def test_a_token_names_its_key_and_its_claims() -> None:
 def test_the_published_key_verifies_our_tokens() -> None:
     published = jwt.PyJWKSet.from_dict(TOKENS.jwks())[TOKENS.key_id]
     token = TOKENS.issue(SESSION, datetime.now(UTC)).token
-    assert jwt.decode(token, published.key, algorithms=["EdDSA"])["sid"] == SESSION.id
+    assert jwt.decode(token, published.key, algorithms=["EdDSA"], audience="tillstream")["sid"] == SESSION.id
     assert "d" not in TOKENS.jwks()["keys"][0]
 
 
@@ -72,7 +73,17 @@ def unsigned(claims: dict[str, object]) -> str:
     return ".".join(base64.urlsafe_b64encode(part.encode()).decode().rstrip("=") for part in parts) + "."
 
 
-GOOD: dict[str, object] = {"iss": "tillstream", "sub": "u", "sid": "s", "acc": "a", "role": "OWNER", "iat": 0, "exp": 4_000_000_000}
+KID = {"kid": TOKENS.key_id}
+GOOD: dict[str, object] = {
+    "iss": "tillstream",
+    "aud": "tillstream",
+    "sub": "u",
+    "sid": "s",
+    "acc": "a",
+    "role": "OWNER",
+    "iat": 0,
+    "exp": 4_000_000_000,
+}
 FORGED = [
     "",
     "x",
@@ -81,12 +92,18 @@ FORGED = [
     "x" * 1_000_000,
     unsigned(GOOD),
     TOKENS.issue(SESSION, NOW).token + "x",
-    jwt.encode(GOOD, pem_of(Ed25519PrivateKey.generate()), algorithm="EdDSA"),
-    jwt.encode(GOOD, base64.urlsafe_b64decode(TOKENS.jwks()["keys"][0]["x"] + "="), algorithm="HS256"),
-    jwt.encode(GOOD | {"iss": "someone else"}, KEY, algorithm="EdDSA"),
-    *(jwt.encode({name: value for name, value in GOOD.items() if name != left_out}, KEY, algorithm="EdDSA") for left_out in GOOD),
-    jwt.encode(GOOD | {"sid": 5}, KEY, algorithm="EdDSA"),
-    jwt.encode(GOOD | {"exp": True}, KEY, algorithm="EdDSA"),
+    jwt.encode(GOOD, pem_of(Ed25519PrivateKey.generate()), algorithm="EdDSA", headers=KID),
+    jwt.encode(GOOD, base64.urlsafe_b64decode(TOKENS.jwks()["keys"][0]["x"] + "="), algorithm="HS256", headers=KID),
+    jwt.encode(GOOD | {"iss": "someone else"}, KEY, algorithm="EdDSA", headers=KID),
+    *(
+        jwt.encode({name: value for name, value in GOOD.items() if name != left_out}, KEY, algorithm="EdDSA", headers=KID)
+        for left_out in GOOD
+    ),
+    jwt.encode(GOOD | {"aud": "another api"}, KEY, algorithm="EdDSA", headers=KID),
+    jwt.encode(GOOD, KEY, algorithm="EdDSA"),
+    jwt.encode(GOOD, KEY, algorithm="EdDSA", headers={"kid": "unknown"}),
+    jwt.encode(GOOD | {"sid": 5}, KEY, algorithm="EdDSA", headers=KID),
+    jwt.encode(GOOD | {"exp": True}, KEY, algorithm="EdDSA", headers=KID),
 ]
 
 
@@ -102,9 +119,30 @@ def test_only_an_ed25519_key_signs() -> None:
         AccessTokens(other, 900)
 
 
+def test_a_new_key_signs_and_the_one_before_still_verifies() -> None:
+    newest = Ed25519PrivateKey.generate()
+    rotated = AccessTokens(pem_of(newest) + pem_of(KEY), 900)
+    assert rotated.verify(TOKENS.issue(SESSION, NOW).token, NOW).session_id == SESSION.id
+    assert rotated.key_id != TOKENS.key_id
+    assert {key["kid"] for key in rotated.jwks()["keys"]} == {rotated.key_id, TOKENS.key_id}
+    with pytest.raises(UnauthenticatedError):
+        TOKENS.verify(rotated.issue(SESSION, NOW).token, NOW)
+    with pytest.raises(UnauthenticatedError):
+        AccessTokens(pem_of(newest), 900).verify(TOKENS.issue(SESSION, NOW).token, NOW)
+
+
+def test_a_good_token_is_taken() -> None:
+    """The one that those above differ from."""
+    assert TOKENS.verify(jwt.encode(GOOD, KEY, algorithm="EdDSA", headers=KID), NOW).session_id == "s"
+
+
 def test_refresh_tokens_are_256_random_bits_of_which_only_a_hash_is_kept() -> None:
     token = new_refresh_token()
-    assert len(base64.urlsafe_b64decode(token + "=")) == 32
+    family, secret = token.split(".")
+    assert len(base64.urlsafe_b64decode(secret + "=")) == 32
+    assert len(base64.urlsafe_b64decode(family + "==")) == 16
+    assert family_of(token) == family
     assert token != new_refresh_token()
+    assert new_refresh_token(family).startswith(f"{family}.")
     assert hash_of(token) == hash_of(token) != token
     assert len(hash_of("\ud800" * 1000)) == 64

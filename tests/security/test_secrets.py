@@ -43,7 +43,7 @@ async def test_nothing_secret_is_logged_even_where_everything_is(
 @pytest.mark.parametrize("weak", ["", "short", "changeme" * 8, "a" * 64])
 async def test_serving_in_production_stops_at_a_weak_secret_before_anything_is_opened(tmp_path: Path, weak: str) -> None:
     dev = resolve_secrets(Settings(env="dev", data_dir=tmp_path / "dev"))
-    given = {"secret": SecretStr(weak), "signing_key": SecretStr(dev.signing_key_pem.decode())}
+    given = {"secret": SecretStr(weak), "signing_key": SecretStr(dev.signing_keys.decode())}
     settings = Settings(env="production", data_dir=tmp_path / "production", mongodb_uri="mongodb://127.0.0.1:1").model_copy(update=given)
     with pytest.raises(SettingsError, match="TILLSTREAM_SECRET") as refused:
         async with open_services(settings):
