@@ -111,7 +111,7 @@ def test_content_of_another_type_is_named(declared: str, content: bytes, said: s
 def test_no_content_makes_the_look_at_it_fail() -> None:
     chance = random.Random(2)
     starts = [content[:16] for _, content in RIGHT] + [b"PK\x03\x04", b"RIFF", b"\x00\x00\x00\x18ftyp", b"OggS", b"\x1aE\xdf\xa3", b"II*\0"]
-    for start in starts * 5:
+    for start in starts * 2:
         content = start[: chance.randrange(17)] + chance.randbytes(chance.randrange(64))
         for declared in ("image/png", "text/plain", "application/x-till", DOCX, "video/mp4"):
             found_otherwise(declared, content)

@@ -133,3 +133,13 @@ async def test_a_folder_whose_files_are_all_in_the_bin_is_empty(api: Api, owner:
     await api.data(DELETE, {"id": file["id"]}, caller=owner)
     await api.data(DELETE_FOLDER, {"id": folder, "all": False}, caller=owner)
     assert (await api.data(RESTORE, {"id": file["id"]}, caller=owner))["restoreFile"]["folder"] is None
+
+
+async def test_a_link_that_is_watched_is_replaced_before_it_expires(api: Api, owner: Person) -> None:
+    file = await store(api, owner)
+    document = "subscription ($id: ID!) { live { file(id: $id) { downloadUrl(expiresIn: 2) } } }"
+    async with api.watch(document, {"id": file["id"]}, caller=owner) as watching:
+        await watching.count(3)
+        url = watching.last["data"]["live"]["file"]["downloadUrl"]
+        assert (await fetch(url)).content == b"Hello"
+    assert len({result["data"]["live"]["file"]["downloadUrl"] for result in watching.results}) == len(watching.results)
