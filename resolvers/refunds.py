@@ -201,6 +201,7 @@ async def retry_refund(
 
     CONFLICT where it was given back, or is being.
     """
+    ctx.db.require("change", tables.Refund)
     refund = await ctx.db.get_existing(tables.Refund, id_of(tables.Refund, id, "id"))
     job = None if refund.job_id is None else await ctx.db.get(tables.Job, refund.job_id)
     waiting = refund.status == "PENDING" and (refund.provider_id is not None or (job is not None and job.finished_at is None))

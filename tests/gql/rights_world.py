@@ -114,6 +114,7 @@ SPECIAL: dict[str, Arguments] = {
     "Mutation.recordSale": {"input.items": [{"productId": "<unsold>", "quantity": 1}]},
     "Mutation.refundSale": {"input.saleId": "<sale>"},
     "Mutation.voidSale": {"id": "<sale>"},
+    "Mutation.createPayment": {"saleId": "<unpaid>"},
     "Mutation.sendReceipt": {"saleId": "<sale>", "email": "customer@example.org"},
     "Mutation.deleteExpenseCategory": {"id": "<empty expense category>"},
     "Mutation.reorderExpenseCategories": {"ids": ["<ExpenseCategory>", "<empty expense category>"]},
@@ -145,7 +146,11 @@ async def make_world(api: Api) -> World:
     ids["empty category"] = (await make_category(api, owner, "Empty"))["id"]
     unsold = await make_product(api, owner, "Unsold", sku="A-1", stock=100, cost="1.00")
     ids["unsold"] = unsold["id"]
-    ids["sale"] = (await sell(api, owner, line(await make_product(api, owner, "Sold", stock=5))))["id"]
+    sold = await make_product(api, owner, "Sold", stock=5)
+    ids["sale"] = (await sell(api, owner, line(sold)))["id"]
+    ids["unpaid"] = (await sell(api, owner, line(sold), paymentMethod="ONLINE", awaitsPayment=True))["id"]
+    failed = {"q": {"_id": ids["Refund"]}, "u": {"$set": {"status": "FAILED"}}}
+    await api.services.database.command({"update": "refunds", "updates": [failed], "writeConcern": {"w": "majority"}})
     ids["empty expense category"] = (await make_expense_category(api, owner, "Empty"))["id"]
     ids["by hand"] = (await enter(api, owner))["id"]
     ids["deleted file"] = (await store(api, owner))["id"]

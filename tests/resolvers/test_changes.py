@@ -40,6 +40,7 @@ def test_every_table_whose_rows_the_api_shows_can_be_followed() -> None:
 
 
 async def test_a_row_is_followed_from_its_making_to_its_end(api: Api, owner: Person) -> None:
+    await api.settle()
     async with following(api, owner) as followed:
         await caught_up(api)
         tea = (await make_category(api, owner, "Tea"))["id"]
