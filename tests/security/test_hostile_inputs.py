@@ -8,7 +8,7 @@ inside, take long, or make MongoDB look through a whole collection.
 import copy
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import orjson
@@ -126,10 +126,9 @@ def fill(ids: list[str]) -> Any:
 
 
 @pytest.fixture
-async def profiled(database: Database) -> AsyncIterator[None]:
-    """MongoDB notes commands for which it looks through a whole collection."""
-    await database.command({"profile": 1, "filter": {"planSummary": {"$regex": "COLLSCAN"}}})
-    yield
+async def profile(database: Database) -> AsyncIterator[Callable[[], Awaitable[object]]]:
+    """What has MongoDB note, from the call on, commands for which it looks through a whole collection."""
+    yield lambda: database.command({"profile": 1, "filter": {"planSummary": {"$regex": "COLLSCAN"}}})
     await database.command({"profile": 0, "filter": "unset"})
     await database.command({"drop": "system.profile"})
 
@@ -153,7 +152,7 @@ def tries(walked: GraphQLSchema, ids: list[str]) -> Iterator[tuple[str, dict[str
 
 @pytest.mark.slow
 async def test_no_place_of_the_schema_can_be_given_what_breaks_it(
-    api: Api, schema: strawberry.Schema, database: Database, profiled: None
+    api: Api, schema: strawberry.Schema, database: Database, profile: Callable[[], Awaitable[object]]
 ) -> None:
     owner = await api.sign_up()
     product = await make_product(api, owner, categoryId=(await make_category(api, owner))["id"], sku="A-1", stock=3)
@@ -163,6 +162,7 @@ async def test_no_place_of_the_schema_can_be_given_what_breaks_it(
     caller = Caller(await api.scope_of(owner), "hostile")
     codes: Counter[str] = Counter()
     slowest: tuple[float, Any] = (0, None)
+    await profile()
     for document, variables in tries(schema._schema, await ids_of(database, owner)):
         begun = time.perf_counter()
         answer = await answered(api, caller, GraphQLParams(document, variables))
@@ -182,8 +182,9 @@ async def answered(api: Api, caller: Caller, params: GraphQLParams) -> list[dict
     return errors
 
 
-async def test_what_looks_through_a_collection_is_noticed(database: Database, profiled: None) -> None:
+async def test_what_looks_through_a_collection_is_noticed(database: Database, profile: Callable[[], Awaitable[object]]) -> None:
     """The test above looks for what this does."""
     await database.command({"insert": "products", "documents": [{"_id": "x"}], "bypassDocumentValidation": True})
+    await profile()
     await database.command({"find": "products", "filter": {"name": {"$regex": "x"}}})
     assert len(await scanned(database)) == 1
