@@ -7,6 +7,7 @@ answer.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from typing import Any
 
@@ -32,7 +33,7 @@ from graphql import (
 from graphql.pyutils import Undefined
 
 from datastore.database import Database
-from datastore.schema import TABLES_BY_NAME
+from datastore.schema import TABLES, TABLES_BY_NAME
 from datastore.settings import Settings
 from gql.documents import Documents
 from gql.schema import build_schema
@@ -82,6 +83,28 @@ KINDS = {
 
 TAKEN = {"jobs", "webhook_endpoints", "webhook_deliveries"}
 """Tables that are not followed whose ids fields take."""
+
+FITTING = {
+    "productId": ("prd",),
+    "categoryId": ("pct", "ect"),
+    "moveProductsTo": ("pct",),
+    "moveExpensesTo": ("ect",),
+    "saleId": ("sal",),
+    "itemId": ("sli",),
+    "folderId": ("fld",),
+    "parentId": ("fld",),
+    "imageId": ("fil",),
+    "receiptId": ("fil",),
+    "logoId": ("fil",),
+    "fileId": ("fil",),
+    "endpointId": ("whe",),
+}
+"""Which ids fit into a place for ids, by its name in the singular; `id` takes those of what its field is about."""
+
+PREFIXES = {
+    **{table.__name__: (table.spec.prefix,) for table in TABLES},
+    "Transaction": ("txn",),
+}
 
 Fill = Callable[[str], str]
 """The id for an argument or input field at a path."""
@@ -246,7 +269,7 @@ def narrowed(field: GraphQLField, fill: Fill) -> Iterator[dict[str, Any]]:
 
 def calls(schema: GraphQLSchema, theirs: list[str], ours: list[str]) -> Iterator[Call]:
     """Every root field with every id of theirs: in all of its places for ids, with all arguments and with each of those that may be left
-    out; then in each one with every id of ours in the others.
+    out; then in each one beside ids of ours in the others, of the kind that these take.
 
     Queries come before mutations, and what begins or ends sessions is left out.
     """
@@ -262,8 +285,18 @@ def calls(schema: GraphQLSchema, theirs: list[str], ours: list[str]) -> Iterator
                 for variables in narrowed(field, lambda _, id=id: id) if operation == "query" else ():  # type: ignore[misc]
                     yield Call(document, variables)
             places = places_of_ids(field)
-            for place, id, own in product(places if len(places) > 1 else [], theirs, ours):
-                yield Call(document, variables_of(field, lambda path, p=place, i=id, o=own: i if path == p else o))  # type: ignore[misc]
+            for place, id in product(places if len(places) > 1 else [], theirs):
+                fill = partial(beside, place, id, field, ours)
+                yield Call(document, variables_of(field, fill))
+
+
+def beside(place: str, id: str, field: GraphQLField, ours: Sequence[str], path: str) -> str:
+    """The id for a path: theirs in its one place, and in the others one of ours that fits there, so that nothing else is wrong with it."""
+    if path == place:
+        return id
+    name = path.rpartition(".")[2].removesuffix("s")
+    fitting = FITTING.get(name) or PREFIXES.get(get_named_type(field.type).name, ())
+    return next((own for own in ours if own.startswith(tuple(fitting))), ours[0] if ours else id)
 
 
 async def rows_of(database: Database, account_id: str) -> dict[str, list[Any]]:
