@@ -84,7 +84,7 @@ KINDS = {
 TAKEN = {"jobs", "webhook_endpoints", "webhook_deliveries"}
 """Tables that are not followed whose ids fields take."""
 
-FITTING = {
+FITTING: dict[str, tuple[str, ...]] = {
     "productId": ("prd",),
     "categoryId": ("pct", "ect"),
     "moveProductsTo": ("pct",),
@@ -101,10 +101,12 @@ FITTING = {
 }
 """Which ids fit into a place for ids, by its name in the singular; `id` takes those of what its field is about."""
 
-PREFIXES = {
+PREFIXES: dict[str, tuple[str, ...]] = {
     **{table.__name__: (table.spec.prefix,) for table in TABLES},
     "Transaction": ("txn",),
 }
+
+ABOUT_SESSIONS = {"signOut", "signOutEverywhere", "signUp", "signIn", "deleteAccount"}
 
 Fill = Callable[[str], str]
 """The id for an argument or input field at a path."""
@@ -277,7 +279,7 @@ def calls(schema: GraphQLSchema, theirs: list[str], ours: list[str]) -> Iterator
     assert schema.mutation_type is not None
     for operation, root in (("query", schema.query_type), ("mutation", schema.mutation_type)):
         for name, field in root.fields.items():
-            if name in {"signOut", "signOutEverywhere", "deleteAccount", "signUp", "signIn"}:
+            if name in ABOUT_SESSIONS:
                 continue
             document = document_of(schema, operation, name, field)
             for id in theirs:
@@ -295,8 +297,8 @@ def beside(place: str, id: str, field: GraphQLField, ours: Sequence[str], path: 
     if path == place:
         return id
     name = path.rpartition(".")[2].removesuffix("s")
-    fitting = FITTING.get(name) or PREFIXES.get(get_named_type(field.type).name, ())
-    return next((own for own in ours if own.startswith(tuple(fitting))), ours[0] if ours else id)
+    fitting = FITTING.get(name, ()) or PREFIXES.get(get_named_type(field.type).name, ())
+    return next((own for own in ours if own.startswith(fitting)), ours[0] if ours else id)
 
 
 async def rows_of(database: Database, account_id: str) -> dict[str, list[Any]]:
@@ -354,7 +356,7 @@ async def test_the_walk_sees_what_it_looks_for(api: Api, other: Person, schema: 
     ]
     shown = {one.document.split("{")[1].split("(")[0].strip() for one, response in responses if SECRET in str(response.get("data"))}
     assert schema.query_type is not None
-    shows_figures_alone = {"engine", "balance", "storageUsage"}
+    shows_figures_alone = {"engine", "balance", "storageUsage", "sessions"}
     assert shown | shows_figures_alone == schema.query_type.fields.keys()
 
 
