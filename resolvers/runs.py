@@ -5,7 +5,7 @@ its read set never serve another.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -98,8 +98,9 @@ class Run:
     async def mutate(self, function: Callable[..., Awaitable[Any]], marking: Marking, arguments: dict[str, Any], response_key: str) -> Any:
         """Carries out a mutation as one transaction, or gives the first result again where its idempotency key was used before."""
         if marking.kind is Kind.PROCEDURE:
-            scope = signed_in(self._scope)
-            return await function(ProcedureContext(scope, self._now, self._services.outside, self, response_key), **arguments)
+            ctx = ProcedureContext(signed_in(self._scope), self._now, self._services.outside, self, response_key)
+            async with self._limited(function, arguments):
+                return await function(ctx, **arguments)
         if not marking.public:
             signed_in(self._scope, pending=marking.pending)
         replays = Replays.of(self._idempotency_key, response_key, self._confirmed, function, arguments)
@@ -109,8 +110,7 @@ class Run:
                 return await function(context, **arguments)
             return await replays.carry_out(db, lambda: function(context, **arguments), self._now)
 
-        asking = Asking(self._scope, self._address, arguments)
-        async with limited(self._services.limiter, self._services.settings.address_limits, function.__name__, asking):
+        async with self._limited(function, arguments):
             committed = await self._carried_out(marking, body)
         if committed.version is not None:
             self.committed = committed.version
@@ -118,6 +118,11 @@ class Run:
             self._scope = committed.value.scope
         self._read_from(committed.version or self._floor)
         return committed.value
+
+    def _limited(self, function: Callable[..., Awaitable[Any]], arguments: dict[str, Any]) -> AbstractAsyncContextManager[None]:
+        """Raises RateLimitedError where the caller has done this too often."""
+        asking = Asking(self._scope, self._address, arguments)
+        return limited(self._services.limiter, self._services.settings.address_limits, function.__name__, asking)
 
     async def _carried_out(self, marking: Marking, body: _Body) -> Committed[Any]:
         """What a body returns, with the version of what it changed; it runs as the marking says."""

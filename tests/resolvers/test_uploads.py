@@ -5,8 +5,14 @@ from typing import Any
 import pytest
 
 from datastore.database import Database
+from datastore.errors import NotFoundError, RateLimitedError
+from datastore.rate_limits import Limit
 from datastore.settings import Settings
+from resolvers import limits
+from resolvers.functions import marking_of
+from resolvers.runs import Run
 from resolvers.services import Services
+from resolvers.uploads import complete_upload
 from tests.gql.api import Api, Person
 from tests.resolvers.shop import problems
 from tests.resolvers.uploading import COMPLETE, CREATE, NAMES, PNG, READ, complete, create, fetch, send, store, wanted
@@ -177,3 +183,16 @@ async def test_completing_what_is_complete_stores_nothing_again(api: Api, owner:
     kept = [blob.key async for blob in services.outside.blobs.find(f"files/{owner.account_id}/")]
     assert len(kept) == 1
     assert [blob async for blob in services.outside.blobs.find(f"arriving/{owner.account_id}/")] == []
+
+
+async def test_uploads_are_limited_as_other_mutations_are(
+    api: Api, owner: Person, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "LIMITS", {"complete_upload": (limits.Rule(lambda _: owner.user_id, Limit(2, 600)),)})
+    marking = marking_of(complete_upload)
+    assert marking is not None
+    run = Run(services, await api.scope_of(owner), address="203.0.113.9")
+    arguments = {"file_id": "fil_01J0000000000000000000000A"}
+    for error in (NotFoundError, NotFoundError, RateLimitedError):
+        with pytest.raises(error):
+            await run.mutate(complete_upload, marking, arguments, "completeUpload")
