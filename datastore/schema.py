@@ -17,7 +17,7 @@ from datastore.folding import search_keys, sort_key
 from datastore.rights import EVERYONE, MANAGERS, NOBODY, OWNERS, Rights
 from datastore.schema_audit import AuditEvent
 from datastore.schema_codes import EmailCode, PendingSignUp
-from datastore.schema_files import DoomedBytes, File, Folder, StorageUsage
+from datastore.schema_files import DoomedBytes, ExpenseReceipt, File, Folder, StorageUsage, Thumbnail
 from datastore.schema_jobs import Job, JobTicket
 from datastore.schema_keys import ApiKey, ApiKeyHash
 from datastore.schema_mail import SummaryMail
@@ -43,6 +43,7 @@ __all__ = [
     "EmailCode",
     "Expense",
     "ExpenseCategory",
+    "ExpenseReceipt",
     "File",
     "Folder",
     "IdempotencyKey",
@@ -70,6 +71,7 @@ __all__ = [
     "StorageUsage",
     "Summary",
     "SummaryMail",
+    "Thumbnail",
     "User",
     "WebhookDelivery",
     "WebhookEndpoint",
@@ -151,7 +153,12 @@ class Member(OwnedRow):
         "members",
         "mem",
         "member",
-        indexes=(Index("by_user", ("user_id",), unique=True), Index("by_created", ("created_at",))),
+        indexes=(
+            Index("by_user", ("user_id",), unique=True),
+            Index("by_created", ("created_at",)),
+            Index("by_avatar", ("avatar_id",)),
+        ),
+        references=(Reference("avatar_id", "files", OnDelete.CLEAR),),
         rights=Rights(read=EVERYONE, list=MANAGERS, insert=OWNERS, change=OWNERS, delete=OWNERS, hidden={"STAFF": ("email",)}),
     )
 
@@ -161,6 +168,8 @@ class Member(OwnedRow):
     role: Role
     name: str = ""
     """What the person is called, for the others in the business to read."""
+    avatar_id: str | None = None
+    """A picture of theirs, in this business: a file belongs to one, and is seen there alone."""
 
 
 class Settings(OwnedRow):
@@ -170,7 +179,8 @@ class Settings(OwnedRow):
         "settings",
         "set",
         "settings",
-        indexes=(Index("by_account", (), unique=True),),
+        indexes=(Index("by_account", (), unique=True), Index("by_logo", ("logo_id",))),
+        references=(Reference("logo_id", "files", OnDelete.CLEAR),),
         rights=Rights(read=EVERYONE, insert=OWNERS, change=OWNERS, delete=OWNERS),
     )
 
@@ -190,6 +200,7 @@ class Settings(OwnedRow):
     receipt_footer: str = ""
     daily_summary_email: bool = False
     low_stock_email: bool = False
+    logo_id: str | None = None
 
 
 class Counter(OwnedRow):
@@ -251,8 +262,12 @@ class Product(OwnedRow):
             Index("by_search", ("search_keys", "archived", "name_key")),
             Index("by_category_search", ("category_id", "search_keys", "archived", "name_key")),
             Index("by_sku", ("sku",), unique=True),
+            Index("by_image", ("image_id",)),
         ),
-        references=(Reference("category_id", "product_categories", OnDelete.RESTRICT),),
+        references=(
+            Reference("category_id", "product_categories", OnDelete.RESTRICT),
+            Reference("image_id", "files", OnDelete.CLEAR),
+        ),
         rights=Rights(read=EVERYONE, hidden={"STAFF": ("cost_minor",)}),
     )
 
@@ -270,6 +285,7 @@ class Product(OwnedRow):
     stock: int
     low_stock_threshold: int
     archived: bool
+    image_id: str | None = None
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -363,6 +379,8 @@ TABLES: tuple[type[Row], ...] = (
     Inventory,
     Folder,
     File,
+    Thumbnail,
+    ExpenseReceipt,
     StorageUsage,
     DoomedBytes,
     SummaryMail,

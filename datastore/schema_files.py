@@ -93,6 +93,8 @@ class File(OwnedRow):
     """When it was put into the bin."""
     origin: str | None
     """Which action made it, under which name: the same one makes it once."""
+    thumbnail_problem: str | None = None
+    """Why there are no thumbnails of a picture, for people to read."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property
@@ -113,6 +115,46 @@ class File(OwnedRow):
     def search_keys(self) -> list[str]:
         """What it is found by."""
         return search_keys(self.name)
+
+
+class Thumbnail(OwnedRow):
+    """A small picture of a file that is a picture. It goes with its file; what it takes is not counted in the quota."""
+
+    spec: ClassVar = TableSpec(
+        "thumbnails",
+        "thm",
+        "thumbnail",
+        indexes=(Index("by_file", ("file_id", "width")), Index("by_size", ("file_id", "size"), unique=True)),
+        references=(Reference("file_id", "files", OnDelete.CASCADE),),
+        followed=False,
+    )
+
+    file_id: str
+    size: Literal["SMALL", "LARGE"]
+    width: int
+    height: int
+    """Both in pixels."""
+
+
+class ExpenseReceipt(OwnedRow):
+    """A file that is a receipt of an expense. It cannot be deleted as long as it is that."""
+
+    spec: ClassVar = TableSpec(
+        "expense_receipts",
+        "xrc",
+        "receipt of an expense",
+        indexes=(
+            Index("by_expense", ("expense_id", "position")),
+            Index("by_file", ("file_id", "expense_id")),
+        ),
+        references=(Reference("expense_id", "expenses", OnDelete.CASCADE), Reference("file_id", "files", OnDelete.RESTRICT)),
+        followed=False,
+    )
+
+    expense_id: str
+    file_id: str
+    position: int
+    """Its place among the receipts of its expense, from 0 on."""
 
 
 class StorageUsage(TallyRow):

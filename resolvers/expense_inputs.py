@@ -17,6 +17,7 @@ TAX = "The tax in the amount; not negative, and not more than the amount."
 VENDOR = "Who was paid, up to 200 characters."
 CATEGORY = "The id of the expense category that it is booked under."
 NOTE = "What there is to say of it, up to 5,000 characters."
+RECEIPTS = "The ids of the files that are its receipts, at most 20: pictures, PDF, XML, text. As long as they are, they cannot be deleted."
 INCURRED_ON = "The day that it counts for, from the year 2000 to a year from today."
 ENDS_ON = "The last day that it may be booked for; null: it goes on."
 
@@ -50,6 +51,7 @@ class RecordExpenseInput(BaseModel):
     vendor: ShortText = Field(default="", description=VENDOR)
     category_id: strawberry.ID | None = Field(default=None, description=CATEGORY)
     note: Description = Field(default="", description=NOTE)
+    receipt_ids: list[strawberry.ID] = Field(default_factory=list, description=RECEIPTS)
     incurred_on: date | None = Field(default=None, description=f"{INCURRED_ON} Today, where it is left out.")
 
 
@@ -64,6 +66,7 @@ class UpdateExpenseInput(BaseModel):
     category_id: strawberry.Maybe[strawberry.ID | None] = Field(default=None, description=f"{CATEGORY} Null: none.")
     note: strawberry.Maybe[Description] = Field(default=None, description=NOTE)
     incurred_on: strawberry.Maybe[date] = Field(default=None, description=INCURRED_ON)
+    receipt_ids: strawberry.Maybe[list[strawberry.ID]] = Field(default=None, description=f"{RECEIPTS} Instead of those that it has.")
 
 
 @strawberry.pydantic.input(description="An expense that is booked again and again. What is due already is booked at once.")

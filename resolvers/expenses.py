@@ -16,6 +16,8 @@ from resolvers.connections import Connection
 from resolvers.days import Days, From, To, a_year_after, check_day, day_of, start_of
 from resolvers.expense_categories import ExpenseCategory, count_expenses
 from resolvers.expense_inputs import RecordExpenseInput, UpdateExpenseInput, amounts_in_minor, check_tax
+from resolvers.expense_receipts import put_receipts, receipts_of
+from resolvers.file_references import AnyFile
 from resolvers.functions import MutationContext, QueryContext, field, mutation_in_turn, query, shows
 from resolvers.members import Member, member_of
 from resolvers.money import Money, from_minor, to_minor
@@ -68,6 +70,11 @@ class Expense(Node):
         """The recurring expense that it was booked by; null where somebody recorded it, and where that has been deleted."""
         row = await ctx.db.shown.get(tables.RecurringExpense, self.row.recurring_id) if self.row.recurring_id else None
         return None if row is None else node_of(row)
+
+    @field(columns=[])
+    async def receipts(self, ctx: QueryContext) -> list[AnyFile]:
+        """The files that are its receipts."""
+        return [node_of(file) for file in await receipts_of(ctx.db.shown, self.row.id)]
 
     @field(columns=["recorded_by_id"])
     async def recorded_by(self, ctx: QueryContext) -> Member | None:
@@ -140,6 +147,7 @@ async def record_expense(
     check_tax(row.amount_minor, row.tax_minor, "input.tax")
     await count_expenses(ctx.db, row.category_id, 1)
     [stored] = await book(ctx, settings, [row])
+    await put_receipts(ctx, stored.id, input.receipt_ids)
     return Expense.of(stored)
 
 
@@ -151,6 +159,7 @@ async def update_expense(
     settings = await settings_row(ctx.db)
     before = await _existing(ctx.db, input.id, "input.id")
     changes = amounts_in_minor(input.model_dump(exclude_unset=True, exclude={"id"}), before.currency)
+    receipt_ids = changes.pop("receipt_ids", None)
     if "incurred_on" in changes:
         latest = a_year_after(day_of(ctx.now, settings.time_zone))
         changes["incurred_on"] = check_day(changes["incurred_on"], latest, "input.incurredOn")
@@ -166,6 +175,8 @@ async def update_expense(
     tallies.expense(before, -1)
     tallies.expense(after)
     await tallies.keep(ctx.db)
+    if receipt_ids is not None:
+        await put_receipts(ctx, after.id, receipt_ids)
     return Expense.of(after)
 
 

@@ -13,12 +13,10 @@ from datastore.errors import ConflictError
 from datastore.writing import Writer
 from resolvers.functions import MutationContext
 from resolvers.storage import arriving_key, blob_prefix
+from resolvers.thumbnails import plan_thumbnails
 
 LINGERS: Final = timedelta(days=1)
 """How long a file stays to be looked at that is still being verified, or was refused."""
-
-MOST_CLEARED: Final = 900
-"""Files in a folder that is deleted with them: one transaction has to end within seconds."""
 
 
 async def add_file(db: Writer, row: tables.File, quota_bytes: int) -> tables.File:
@@ -47,19 +45,6 @@ async def remove_files(db: Writer, rows: Sequence[tables.File]) -> list[tables.F
     return gone
 
 
-async def clear_folders(db: Writer, folder_ids: Sequence[str]) -> None:
-    """Takes everything out of folders that are about to be deleted, and puts what was to be seen there into the bin.
-
-    Raises ConflictError where that is more than one transaction can do.
-    """
-    rows: list[tables.File] = []
-    for folder_id in folder_ids:
-        rows += await db.scan(tables.File, "by_folder", (folder_id,), first=MOST_CLEARED + 1 - len(rows))
-        if len(rows) > MOST_CLEARED:
-            raise ConflictError(f"More than {MOST_CLEARED:,} files are in this folder; delete some of them first, and empty the bin.")
-    await db.update_all([(row, {"folder_id": None, "deleted_at": db.now if row.shelf == "SHOWN" else row.deleted_at}) for row in rows])
-
-
 async def doom(db: Writer, prefix: str) -> None:
     """Has the file store delete everything whose key begins so, once this transaction has committed, as soon as it can."""
     await db.insert(
@@ -81,7 +66,9 @@ async def settle(ctx: MutationContext, file_id: str, blob: str, sha256: str) -> 
     row = await db.get_existing(tables.File, file_id, "fileId")
     if row.status not in {"PENDING", "VERIFYING"}:
         return row
-    return await db.update(row, status="READY", blob=blob, sha256=sha256, upload_id=None, lapses_at=None, problem=None)
+    settled = await db.update(row, status="READY", blob=blob, sha256=sha256, upload_id=None, lapses_at=None, problem=None)
+    await plan_thumbnails(ctx, settled)
+    return settled
 
 
 async def refuse(ctx: MutationContext, file_id: str, problem: str) -> tables.File:

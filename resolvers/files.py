@@ -12,6 +12,7 @@ from datastore.signing import LONGEST_SECONDS
 from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
 from resolvers.connections import Connection
+from resolvers.expense_receipts import check_no_receipt
 from resolvers.file_lists import page_of_files
 from resolvers.file_rows import remove_files
 from resolvers.folders import Folder
@@ -21,6 +22,7 @@ from resolvers.nodes import Node, node_type
 from resolvers.scalars import Quantity
 from resolvers.text import name as name_rule
 from resolvers.text import text_argument
+from resolvers.thumbnails import Thumbnail, thumbnails_of
 
 DEFAULT_SECONDS: Final = 300
 
@@ -68,6 +70,9 @@ class File(Node):
     status: FileStatus = strawberry.field(description="Where it stands.")
     problem: str | None = strawberry.field(description="Why it was refused; null where it was not.")
     deleted_at: datetime | None = strawberry.field(description="When it was put into the bin; null where it was not.")
+    thumbnail_problem: str | None = strawberry.field(
+        description="Why there are no thumbnails of a picture; null where there are, or they are not made yet."
+    )
 
     @classmethod
     def of(cls, row: tables.File) -> Self:
@@ -84,6 +89,7 @@ class File(Node):
             status=FileStatus(row.status),
             problem=row.problem,
             deleted_at=row.deleted_at,
+            thumbnail_problem=row.thumbnail_problem,
         )
 
     @field(columns=["status", "blob", "name", "content_type"])
@@ -109,6 +115,11 @@ class File(Node):
         url, until = ctx.storage.download(self.row, ctx.instant, expires_in, inline=inline)
         ctx.usage.holds_until(until)
         return url
+
+    @field(columns=["content_type"])
+    async def thumbnails(self, ctx: QueryContext) -> list[Thumbnail]:
+        """Small pictures of a JPEG, PNG, WebP or GIF file, the smallest first: made moments after it is READY, and empty until then."""
+        return await thumbnails_of(ctx, self.row)
 
     @field(columns=["folder_id"])
     async def folder(self, ctx: QueryContext) -> Folder | None:
@@ -200,13 +211,17 @@ async def move_file(
 async def delete_file(ctx: MutationContext, id: FileId) -> File:
     """Puts a file into the bin, from where it can be restored for a while. What is in the bin already stays there as it is.
 
-    An upload that is still under way is given up, for good.
+    An upload that is still under way is given up, for good. Rows that show the file (products, people, settings) do so again once it is
+    restored. CONFLICT where it is a receipt of an expense: take it off there first.
     """
     row = await existing_file(ctx, id, "id")
     if row.shelf == "NEW":
         await remove_files(ctx.db, [row])
         return File.of(row)
-    return File.of(row if row.shelf == "BIN" else await ctx.db.update(row, deleted_at=ctx.now))
+    if row.shelf == "BIN":
+        return File.of(row)
+    await check_no_receipt(ctx.db, row)
+    return File.of(await ctx.db.update(row, deleted_at=ctx.now))
 
 
 @mutation

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Final, Self
+from typing import Annotated, Final, Self
 
 import strawberry
 from pydantic import AfterValidator, BaseModel, Field
@@ -14,15 +14,13 @@ from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
 from resolvers.connections import Connection
 from resolvers.file_lists import page_of_files
-from resolvers.file_rows import clear_folders
+from resolvers.file_references import AnyFile
+from resolvers.folder_contents import clear_out, is_empty
 from resolvers.folder_tree import check_depth, folders_below, hang, line_below
 from resolvers.functions import MutationContext, QueryContext, field, mutation, query
 from resolvers.nodes import Node, node_of, node_type
 from resolvers.text import name as name_rule
 from resolvers.text import text_argument
-
-if TYPE_CHECKING:
-    from resolvers.files import File
 
 MOST_DELETED: Final = 500
 """Folders below one that is deleted: one transaction has to end within seconds."""
@@ -80,10 +78,17 @@ class Folder(Node):
 
     @field(columns=[])
     async def files(
-        self, ctx: QueryContext, first: First = DEFAULT_PAGE, after: After = None
-    ) -> Connection[Annotated["File", strawberry.lazy("resolvers.files")]]:
-        """The files in it that are READY, by name."""
-        return Connection.of(await page_of_files(ctx.db.shown, (self.row.id,), first=first, after=after), node_of)
+        self,
+        ctx: QueryContext,
+        first: First = DEFAULT_PAGE,
+        after: After = None,
+        search: Annotated[
+            str | None,
+            strawberry.argument(description="Only files whose names have words that begin with each of these words, as in `files`."),
+        ] = None,
+    ) -> Connection[AnyFile]:
+        """The files in it that are READY and not in the bin, by name."""
+        return Connection.of(await page_of_files(ctx.db.shown, (self.row.id,), search, first=first, after=after), node_of)
 
 
 @strawberry.pydantic.input(description="A new folder.")
@@ -171,23 +176,15 @@ async def delete_folder(
 ) -> Folder:
     """Deletes a folder, and returns it as it was.
 
-    CONFLICT where something is in it and it is not to be deleted recursively, and where more than 500 folders or 900 files are in it.
+    Files that come to the bin by this are in no folder once they are restored. CONFLICT where something is in it and it is not to go
+    recursively, where more than 500 folders or files are in it, and where one of these files is a receipt of an expense.
     """
     row = await _existing(ctx.db, id, "id")
-    below: Sequence[tables.Folder] = []
-    if recursive:
-        below = await folders_below(ctx.db, row, MOST_DELETED, "delete")
-    elif await _holds_something(ctx.db, row):
+    if not recursive and not await is_empty(ctx.db, row):
         raise ConflictError("This folder is not empty; say with recursive that what is in it goes too.")
-    await clear_folders(ctx.db, [folder.id for folder in (row, *below)])
+    await clear_out(ctx, [row, *await folders_below(ctx.db, row, MOST_DELETED, "delete")])
     await ctx.db.delete(row)
     return Folder.of(row)
-
-
-async def _holds_something(db: Writer, row: tables.Folder) -> bool:
-    """Whether anything is to be seen in a folder; what is in the bin is not."""
-    folders = await db.scan(tables.Folder, "by_parent", (row.id,), first=1)
-    return bool(folders or await db.scan(tables.File, "by_folder", (row.id, "SHOWN"), first=1))
 
 
 async def _page(ctx: QueryContext, parent_id: str | None, first: int, after: str | None) -> Connection[Folder]:

@@ -11,7 +11,8 @@ from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
 from resolvers.audit import record
 from resolvers.connections import Connection
-from resolvers.functions import IdentityMutationContext, QueryContext, identity_mutation, query, shows
+from resolvers.file_references import AnyFile, shown_file
+from resolvers.functions import IdentityMutationContext, QueryContext, field, identity_mutation, query, shows
 from resolvers.nodes import Node, node_type
 from resolvers.users import Role
 
@@ -45,6 +46,11 @@ class Member(Node):
             user_id=strawberry.ID(row.user_id),
             account_id=strawberry.ID(row.account_id),
         )
+
+    @field(columns=["avatar_id"])
+    async def avatar(self, ctx: QueryContext) -> AnyFile | None:
+        """A picture of the person; null where there is none, and while that is in the bin."""
+        return await shown_file(ctx.db, self.row.avatar_id)
 
 
 async def member_of(db: Reader, user_id: str) -> Member | None:

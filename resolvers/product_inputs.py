@@ -12,6 +12,7 @@ DESCRIPTION = "What there is to say of it, up to 5,000 characters."
 SKU = "Your own code for it, up to 64 characters; no two products have the same."
 BARCODE = "The code printed on it, up to 64 characters."
 CATEGORY = "The id of the category that it is listed under."
+IMAGE = "The id of a file that is a picture of it: JPEG, PNG, WebP or GIF."
 PRICE = "What one is sold for, in the currency of the settings; not negative."
 COST = "What one costs you; not negative."
 TAX_RATE = "The rate of tax in its price, in percent; null: the rate of the settings."
@@ -28,6 +29,7 @@ class CreateProductInput(BaseModel):
     sku: Code | None = Field(default=None, description=SKU)
     barcode: Code | None = Field(default=None, description=BARCODE)
     category_id: strawberry.ID | None = Field(default=None, description=CATEGORY)
+    image_id: strawberry.ID | None = Field(default=None, description=IMAGE)
     price: Price = Field(description=PRICE)
     cost: Price | None = Field(default=None, description=COST)
     tax_rate: TaxRate | None = Field(default=None, description=TAX_RATE)
@@ -46,6 +48,7 @@ class UpdateProductInput(BaseModel):
     sku: strawberry.Maybe[Code | None] = Field(default=None, description=f"{SKU} Null: none.")
     barcode: strawberry.Maybe[Code | None] = Field(default=None, description=f"{BARCODE} Null: none.")
     category_id: strawberry.Maybe[strawberry.ID | None] = Field(default=None, description=f"{CATEGORY} Null: none.")
+    image_id: strawberry.Maybe[strawberry.ID | None] = Field(default=None, description=f"{IMAGE} Null: none.")
     price: strawberry.Maybe[Price] = Field(default=None, description=PRICE)
     cost: strawberry.Maybe[Price | None] = Field(default=None, description=f"{COST} Null: not known.")
     tax_rate: strawberry.Maybe[TaxRate | None] = Field(default=None, description=TAX_RATE)

@@ -10,6 +10,7 @@ from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, Descending, First, id_of
 from resolvers.audit import delete_recorded
 from resolvers.connections import Connection
+from resolvers.file_references import AnyFile, shown_file, usable_picture
 from resolvers.functions import MutationContext, QueryContext, field, mutation, mutation_in_turn, query, shows
 from resolvers.money import Money, Percentage, from_minor, from_ppm, to_minor, to_ppm
 from resolvers.nodes import Node, node_type
@@ -107,6 +108,11 @@ class Product(Node):
         row = await ctx.db.shown.get(tables.ProductCategory, self.row.category_id) if self.row.category_id else None
         return None if row is None else ProductCategory.of(row)
 
+    @field(columns=["image_id"])
+    async def image(self, ctx: QueryContext) -> AnyFile | None:
+        """A picture of it; null where it has none, and while that is in the bin."""
+        return await shown_file(ctx.db, self.row.image_id)
+
     @field(columns=[])
     async def stock_movements(self, ctx: QueryContext, first: First = DEFAULT_PAGE, after: After = None) -> Connection[StockMovement]:
         """The changes of its stock, the newest first."""
@@ -187,6 +193,7 @@ async def create_product(
         stock=input.stock,
         low_stock_threshold=settings.low_stock_threshold if input.low_stock_threshold is None else input.low_stock_threshold,
         archived=False,
+        image_id=await usable_picture(ctx.db, input.image_id, "input.imageId"),
     )
     await count_products(ctx.db, input.category_id, 1)
     row = await ctx.db.insert(row)
@@ -205,6 +212,8 @@ async def update_product(
     if category_id != row.category_id:
         await count_products(ctx.db, row.category_id, -1)
         await count_products(ctx.db, category_id, 1)
+    if "image_id" in changes:
+        changes["image_id"] = await usable_picture(ctx.db, changes["image_id"], "input.imageId")
     changed = await ctx.db.update(row, **changes)
     await keep_inventory(ctx, [row], [changed])
     return Product.of(changed)

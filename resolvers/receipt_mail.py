@@ -14,6 +14,7 @@ from resolvers.receipt_pdf import receipt_pdf
 from resolvers.receipt_sheet import Receipt, sheet_of
 from resolvers.sale_lists import all_lines
 from resolvers.settings import settings_row
+from resolvers.thumbnails import small_picture
 from resolvers.wording import Wording
 
 
@@ -22,8 +23,14 @@ async def send_receipt(ctx: ActionContext, *, sale_id: str, email: str) -> None:
     """Sends the receipt of a sale to an address."""
     receipt = await ctx.query(receipt_of, sale_id=sale_id)
     wording = Wording.of(receipt.settings)
-    pdf = await asyncio.to_thread(receipt_pdf, receipt, wording)
+    logo = await logo_of(ctx, receipt.settings)
+    pdf = await asyncio.to_thread(receipt_pdf, receipt, wording, logo)
     await deliver(ctx, receipt_mail(receipt, wording, email, pdf))
+
+
+async def logo_of(ctx: ActionContext, settings: tables.Settings) -> bytes | None:
+    """The logo of a business, small; None where it has none, or none that can be drawn."""
+    return None if settings.logo_id is None else await small_picture(ctx, settings.logo_id)
 
 
 async def receipt_of(ctx: QueryContext, sale_id: str) -> Receipt:

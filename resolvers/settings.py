@@ -10,7 +10,8 @@ from datastore.errors import ConflictError, NotFoundError
 from datastore.reading import Reader
 from datastore.writing import Writer
 from resolvers.audit import differences, record
-from resolvers.functions import MutationContext, QueryContext, mutation, query, shows
+from resolvers.file_references import AnyFile, shown_file, usable_picture
+from resolvers.functions import MutationContext, QueryContext, field, mutation, query, shows
 from resolvers.money import CurrencyCode, Percentage, TaxRate, from_ppm, to_ppm
 from resolvers.nodes import Node, node_type
 from resolvers.scalars import Count, Quantity
@@ -25,6 +26,7 @@ PRICES_INCLUDE_TAX = "Whether prices include the tax, as in shops, or it comes o
 LOW_STOCK_THRESHOLD = "The stock at which a product is low, for products that are made without a threshold of their own."
 RECEIPT_FOOTER = "What stands below every receipt, up to 5,000 characters."
 DAILY_SUMMARY_EMAIL = "Whether the owners are sent an e-mail in the morning about the day before."
+LOGO = "The id of a file that is the logo of the business, for receipts: JPEG, PNG, WebP or GIF. Null: none."
 LOW_STOCK_EMAIL = "Whether the owners are sent an e-mail when the stock of a product comes down to its threshold."
 
 
@@ -67,6 +69,11 @@ class Settings(Node):
             low_stock_email=row.low_stock_email,
         )
 
+    @field(columns=["logo_id"])
+    async def logo(self, ctx: QueryContext) -> AnyFile | None:
+        """The logo of the business; null where it has none, and while that is in the bin."""
+        return await shown_file(ctx.db, self.row.logo_id)
+
 
 @strawberry.pydantic.input(description="The settings to change; what is left out stays.")
 class UpdateSettingsInput(BaseModel):
@@ -82,6 +89,7 @@ class UpdateSettingsInput(BaseModel):
     receipt_footer: strawberry.Maybe[Description] = Field(default=None, description=RECEIPT_FOOTER)
     daily_summary_email: strawberry.Maybe[bool] = Field(default=None, description=DAILY_SUMMARY_EMAIL)
     low_stock_email: strawberry.Maybe[bool] = Field(default=None, description=LOW_STOCK_EMAIL)
+    logo_id: strawberry.Maybe[strawberry.ID | None] = Field(default=None, description=LOGO)
 
 
 @query
@@ -102,6 +110,8 @@ async def update_settings(
     # Safe against a first amount stored at the same time: that writes this row too, so one of the two transactions runs again.
     if row.currency_fixed and changes.get("currency", row.currency) != row.currency:
         raise ConflictError(f"The currency is fixed at {row.currency}: amounts are stored in it.")
+    if "logo_id" in changes:
+        changes["logo_id"] = await usable_picture(ctx.db, changes["logo_id"], "input.logoId")
     if changed := differences(row, changes):
         await record(ctx.db, "SETTINGS_CHANGED", subject=row.id, detail=changed)
     row = await ctx.db.update(row, **changes)

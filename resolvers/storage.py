@@ -19,6 +19,9 @@ MOST_PARTS: Final = 1000
 FINAL: Final = "files/"
 """What the keys of files begin with. Clients are never given a URL that writes there, but for parts of an object that is not there yet."""
 
+THUMBNAIL: Final = "thumbnail-"
+"""What the last parts of the keys of thumbnails begin with."""
+
 ARRIVING: Final = "arriving/"
 """What the keys of uploads begin with that nobody has looked at yet."""
 
@@ -93,14 +96,22 @@ class Storage:
         It is good for at most so many seconds, and for half of them at least: a URL counts from the beginning of a stretch of time half as
         long, so that whoever asks again within it gets the same one, and live results need no other until its end.
         """
+        shown_as = disposition(row.name, row.content_type, inline=inline)
+        return self._link(blob_key(row), served_type(row.content_type), shown_as, at, seconds)
+
+    def picture(self, key: str, content_type: str, at: datetime, seconds: int) -> tuple[str, datetime]:
+        """The same of a picture that was made here, which browsers may show."""
+        return self._link(key, content_type, "inline", at, seconds)
+
+    def _link(self, key: str, content_type: str, shown_as: str, at: datetime, seconds: int) -> tuple[str, datetime]:
         stretch = max(1, min(seconds, LONGEST_SECONDS) // 2)
         begun = int(at.timestamp()) // stretch * stretch
         query = {
-            "response-content-type": served_type(row.content_type),
-            "response-content-disposition": disposition(row.name, row.content_type, inline=inline),
+            "response-content-type": content_type,
+            "response-content-disposition": shown_as,
             "response-cache-control": "private",
         }
-        url = self._signer().url("GET", blob_key(row), at=datetime.fromtimestamp(begun, UTC), seconds=seconds, query=query)
+        url = self._signer().url("GET", key, at=datetime.fromtimestamp(begun, UTC), seconds=seconds, query=query)
         return url, datetime.fromtimestamp(begun + stretch, UTC)
 
     @property
@@ -126,6 +137,11 @@ def blob_key(row: tables.File, version: str | None = None) -> str:
 def blob_prefix(account_id: str, file_id: str) -> str:
     """What the keys of all that was ever stored for a file begin with."""
     return f"{FINAL}{account_id}/{file_id}/"
+
+
+def thumbnail_key(row: tables.Thumbnail) -> str:
+    """Where a thumbnail lies: among what is stored for its file."""
+    return f"{blob_prefix(row.account_id, row.file_id)}{THUMBNAIL}{row.size.lower()}"
 
 
 def new_version() -> str:

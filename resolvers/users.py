@@ -8,6 +8,7 @@ import strawberry
 
 from datastore import schema as tables
 from datastore.scope import Scope
+from resolvers.file_references import AnyFile, shown_file
 from resolvers.functions import (
     IdentityQueryContext,
     QueryContext,
@@ -71,6 +72,12 @@ class User(Node):
             name=row.name,
             locale=row.locale,
         )
+
+    @field(columns=[], pending=True)
+    async def avatar(self, ctx: QueryContext) -> AnyFile | None:
+        """Their picture in the business they work in now; null where they have none there, and while that is in the bin."""
+        member = await ctx.db.find(tables.Member, "by_user", self.row.id)
+        return None if member is None else await shown_file(ctx.db, member.avatar_id)
 
     @field(columns=[], pending=True)
     async def role(self, ctx: QueryContext) -> Role:

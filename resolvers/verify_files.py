@@ -19,7 +19,7 @@ from resolvers.auth import on_behalf_of
 from resolvers.calls import Calls
 from resolvers.file_rows import note_bytes
 from resolvers.services import Services
-from resolvers.storage import ARRIVING, FINAL, blob_prefix
+from resolvers.storage import ARRIVING, FINAL, THUMBNAIL, blob_prefix
 from resolvers.verify import groups_of_accounts
 from resolvers.verify_rows import Findings
 
@@ -81,7 +81,7 @@ class _Comparison:
         while (blob := await self.ahead.next()) is not None and (blob.key < prefix or blob.key.startswith(prefix)):
             if blob.key == f"{prefix}{row['blob']}":
                 own = blob
-            else:
+            elif not blob.key.startswith(f"{prefix}{THUMBNAIL}"):
                 await self.nobodys(blob)
             self.ahead.take()
         await self._check(row, own)

@@ -210,20 +210,22 @@ FOR_THE_BUSINESS = {
     "audit.py": "writes the trail, which nobody else does",
     "auth.py": "finds the role of who signs in, and holds it until they are in",
     "file_bin.py": "lets those files go that are past their time, whatever became of who put them into the bin",
+    "file_references.py": "shows pictures to whoever sees what they are pictures of",
     "file_rows.py": "settles files whoever uploaded them",
     "invitations.py": "lets in who was invited, and is no member yet",
     "members.py": "lets anybody leave",
-    "profile.py": "has the businesses of a person know their name",
     "payment_events.py": "enters money that Stripe says has come, which nobody signed in does",
     "payment_intents.py": "notes what Stripe answers, for whoever asked for a payment",
     "payment_refunds.py": "notes what Stripe answers, whatever became of who gave the money back",
     "payments.py": "asks for a payment, for who may record the sale",
+    "profile.py": "has the businesses of a person know their name and picture",
     "recurring_expenses.py": "books what was set up, when it is due",
     "sales.py": "takes stock, gives numbers and keeps the books for who may record a sale",
     "stored_files.py": "stores what jobs make, which was allowed where they were scheduled",
     "verification.py": "reads what was uploaded, whatever became of who uploaded it",
     "settings.py": "fixes the currency when the first amount is stored",
     "summary_mail.py": "tells the owners, whoever switched that on, whatever became of them",
+    "thumbnails.py": "makes and shows thumbnails to whoever sees the file, whatever became of who uploaded it",
 }
 """The modules that read and write whatever the caller's role is, and what for."""
 

@@ -19,6 +19,7 @@ from tests.live import (
     cases_members,
     cases_money,
     cases_payments,
+    cases_pictures,
     cases_sales,
     cases_search,
     cases_webhooks,
@@ -244,6 +245,7 @@ OTHER_MODULES = (
     cases_audit,
     cases_files,
     cases_folders,
+    cases_pictures,
     cases_jobs,
 )
 OTHERS = [one for module in OTHER_MODULES for one in module.CASES]

@@ -25,6 +25,7 @@ from resolvers.money import Money
 from resolvers.refunds import refund_sale, void_sale
 from resolvers.sale_inputs import RefundSaleInput
 from resolvers.services import Services
+from resolvers.settings import settings_row
 from resolvers.transactions import reverse_transaction
 from resolvers.verify import verify
 
@@ -80,11 +81,26 @@ async def seeded(services: Services, *, sales: int, email: str) -> None:
         await delete_expense(ctx, strawberry.ID(deleted.id))
         [by_hand] = await db.scan(tables.LedgerEntry, "by_kind", ("MANUAL",), first=1)
         await reverse_transaction(ctx, strawberry.ID(by_hand.id), "Mistyped")
-        papers = await create_folder(ctx, CreateFolderInput(name="Papers"))
-        await create_folder(ctx, CreateFolderInput(name="Invoices", parent_id=papers.id))
-        await add_file(db, new_file(ctx, name="Logo", content_type="image/png", size=500, lapses_at=None), quota_bytes=1000)
+        await file_away(ctx, changed)
 
     await run_transaction(services.database, put_right)
+
+
+async def file_away(ctx: MutationContext, expense: tables.Expense) -> None:
+    """A picture in a folder: of a product, a person and the business, and the receipt of an expense. Its bytes are nowhere."""
+    papers = await create_folder(ctx, CreateFolderInput(name="Papers"))
+    await create_folder(ctx, CreateFolderInput(name="Invoices", parent_id=papers.id))
+    facts = {"status": "READY", "folder_id": papers.id}
+    scan = new_file(ctx, name="Scan.png", content_type="image/png", size=5, lapses_at=None).model_copy(update=facts)
+    await add_file(ctx.db, scan, 1 << 20)
+    stamp: dict[str, Any] = {"created_at": ctx.now, "updated_at": ctx.now, "account_id": scan.account_id}
+    await ctx.db.insert(tables.Thumbnail(id=tables.Thumbnail.new_id(), file_id=scan.id, size="SMALL", width=9, height=9, **stamp))
+    await update_expense(ctx, UpdateExpenseInput.model_validate({"id": expense.id, "receipt_ids": [scan.id]}))
+    [product] = await ctx.db.scan(tables.Product, "by_created", (False,), first=1)
+    await ctx.db.update(product, image_id=scan.id)
+    await ctx.db.update(await settings_row(ctx.db), logo_id=scan.id)
+    [member] = await ctx.db.scan(tables.Member, "by_avatar", (None,), first=1)
+    await ctx.db.update(member, avatar_id=scan.id)
 
 
 async def first(database: Database, table: type[Row], where: Mapping[str, Any]) -> Document:

@@ -96,6 +96,7 @@ async def test_what_gets_deeper_at_both_ends_at_once_stays_within_bounds(api: Ap
     assert await assert_a_tree(database) <= DEEPEST
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("too_many", [False, True])
 async def test_a_folder_moves_with_as_many_in_it_as_one_transaction_writes(
     api: Api, owner: Person, database: Database, too_many: bool

@@ -2,12 +2,12 @@
 
 import pytest
 
-from datastore.schema import Expense, ExpenseCategory, Folder, LedgerEntry, Product, ProductCategory, Sale
+from datastore.schema import Expense, ExpenseCategory, File, Folder, LedgerEntry, Product, ProductCategory, Sale
 from resolvers.services import Services
 from resolvers.verify_columns import computing_tables
 from tests.resolvers.broken_books import Break, assert_named
 
-SEARCHED = (Product, Sale, Expense, LedgerEntry)
+SEARCHED = (Product, Sale, Expense, LedgerEntry, File)
 BREAKS = [
     *(
         Break(
@@ -26,7 +26,7 @@ BREAKS = [
             {"name_key": "zzz"},
             f"^{table.spec.noun} {{id}}: name_key is zzz, but its other columns make {{name_key}}$",
         )
-        for table in (Product, ProductCategory, ExpenseCategory, Folder)
+        for table in (Product, ProductCategory, ExpenseCategory, Folder, File)
     ),
     Break(
         "a product that is low in stock and does not say so",
