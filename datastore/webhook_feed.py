@@ -5,7 +5,8 @@ queues and the new position are one transaction, which holds only for who leads:
 that wants it, whoever dies when, and two who both believe that they lead can't both commit.
 """
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
@@ -13,7 +14,7 @@ from operator import attrgetter
 from typing import Final
 
 from datastore.changes import ChangeStream, of_owners
-from datastore.database import MAJORITY, Database, Document
+from datastore.database import MAJORITY, Database, Document, SnapshotLostError, timestamp_of
 from datastore.feed import FOLLOWED, Position, end_of
 from datastore.rows import insert_rows
 from datastore.schema_webhooks import WebhookDelivery, WebhookEndpoint, WebhookFeed, WebhookQueue
@@ -33,7 +34,7 @@ _NAME: Final = "webhooks"
 
 
 class LeadLostError(Exception):
-    """Another process leads now, or an endpoint is gone: look again what there is."""
+    """Another process leads now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +85,22 @@ class WebhookLead:
         _check_held(reply["n"])
 
     async def commit(self, lead: Lead, deliveries: Sequence[WebhookDelivery], now: datetime, *, gaps: int = 0) -> None:
-        """Stores deliveries, has their queues sent, and moves the lead on to where it then stands. Raises LeadLostError."""
+        """Stores deliveries, has their queues sent, and moves the lead on to where it then stands; what is for endpoints that have been
+        deleted since is left out. Raises LeadLostError.
+        """
         moved = self._statement(lead.position, now, {"lease_until": now + self.lease, "number": lead.number})
         moved["u"]["$inc"] = {"gaps": gaps}
-        counts = {id: sum(each.endpoint_id == id for each in deliveries) for id in {each.endpoint_id for each in deliveries}}
-        wakes = [_wake(endpoint_id, now, count) for endpoint_id, count in counts.items()]
 
         async def body(transaction: Transaction) -> None:
             _check_held(await transaction.write(WebhookFeed, {"update": FEED, "updates": [moved]}))
-            for account_id, rows in groupby(sorted(deliveries, key=attrgetter("account_id")), key=attrgetter("account_id")):
+            there = await _with_queues(transaction, {each.endpoint_id for each in deliveries})
+            kept = sorted((each for each in deliveries if each.endpoint_id in there), key=attrgetter("account_id"))
+            for account_id, rows in groupby(kept, key=attrgetter("account_id")):
                 await insert_rows(transaction, account_id, list(rows))
-            if wakes and await transaction.write(WebhookQueue, {"update": QUEUES, "updates": wakes}) < len(wakes):
-                raise LeadLostError("an endpoint was deleted meanwhile")
+            if kept:
+                counts = Counter(each.endpoint_id for each in kept)
+                wakes = [_wake(endpoint_id, now, count) for endpoint_id, count in counts.items()]
+                await transaction.write(WebhookQueue, {"update": QUEUES, "updates": wakes})
 
         await run_transaction(self.database, body)
 
@@ -131,8 +136,18 @@ class WebhookLead:
         return {"q": {"name": _NAME, "holder": self.holder}, "u": {"$set": {**changes, **where}}}
 
 
-async def subscribers(database: Database) -> list[Subscriber]:
-    """All endpoints of all accounts that are switched on. Raises UnavailableError."""
+async def subscribers(database: Database, at: Version) -> list[Subscriber]:
+    """All endpoints of all accounts that were switched on at a version; where that lies too far back, those that are now.
+
+    Raises UnavailableError.
+    """
+    try:
+        return await _subscribers(database, {"level": "snapshot", "atClusterTime": timestamp_of(at)})
+    except SnapshotLostError:
+        return await _subscribers(database, {"level": "majority"})
+
+
+async def _subscribers(database: Database, concern: Document) -> list[Subscriber]:
     columns = ("account_id", "created_by_id", "events")
     found: list[Subscriber] = []
     after = ""
@@ -146,6 +161,7 @@ async def subscribers(database: Database) -> list[Subscriber]:
                 "hint": "_id_",
                 "limit": _BATCH,
                 "batchSize": _BATCH + 1,
+                "readConcern": concern,
             }
         )
         batch = reply["cursor"]["firstBatch"]
@@ -165,6 +181,15 @@ def stream_for(database: Database, told: Sequence[Subscriber]) -> ChangeStream:
 async def open_behind(stream: ChangeStream, position: Position) -> None:
     """Opens a stream that gives every change behind a position, and maybe some before it. Raises StreamLostError, GapError."""
     await stream.open(max(Version(position.time - 1), BEGINNING))
+
+
+async def _with_queues(transaction: Transaction, endpoint_ids: Collection[str]) -> set[str]:
+    """Those of the endpoints that have a queue."""
+    if not endpoint_ids:
+        return set()
+    find = {"find": QUEUES, "filter": {"endpoint_id": {"$in": sorted(endpoint_ids)}}, "projection": {"endpoint_id": 1}}
+    reply = await transaction.send({**find, "hint": "by_endpoint", "limit": len(endpoint_ids), "batchSize": len(endpoint_ids) + 1})
+    return {row["endpoint_id"] for row in reply["cursor"]["firstBatch"]}
 
 
 def _wake(endpoint_id: str, now: datetime, count: int) -> Document:

@@ -74,7 +74,7 @@ class Dispatcher:
 
     async def _lead_from(self, lead: Lead) -> None:
         """Leads until the endpoints change."""
-        told = await subscribers(self._services.database)
+        told = await subscribers(self._services.database, lead.position.time)
         stream = stream_for(self._services.database, told)
         try:
             try:
