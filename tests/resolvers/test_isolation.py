@@ -153,6 +153,8 @@ async def other(api: Api) -> Person:
     await api.data(DELETE_FILE, {"id": deleted["id"]}, caller=person)
     await schedule(api, person, run_errand, {"what": SECRET})
     await api.services.database.command({"update": "jobs", "updates": [{"q": {}, "u": {"$set": {"error": SECRET}}}]})
+    device = {"q": {"user_id": person.user_id}, "u": {"$set": {"user_agent": SECRET}}}
+    await api.services.database.command({"update": "sessions", "updates": [device]})
     return person
 
 
