@@ -16,7 +16,7 @@ FORMATS: Final = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"
 """The content types of which thumbnails are made. SVG is not among them: it is a program rather than a picture."""
 
 MOST_PIXELS: Final = 40_000_000
-"""Of a picture: 160 MB while it is decoded."""
+"""Of a picture: 160 MB decoded, and up to 550 MB (a WebP file) with the copies on the way to a small one."""
 
 MOST_BYTES: Final = 32 << 20
 

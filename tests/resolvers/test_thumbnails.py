@@ -122,12 +122,12 @@ async def test_a_picture_that_is_gone_before_they_are_made_leaves_nothing(api: A
     assert (await contents(database))["thumbnails"] == []
 
 
-@pytest.mark.parametrize("seconds", [0, -1, 604_801, 2**31 - 1])
-async def test_a_link_is_good_for_a_week_at_most(api: Api, owner: Person, seconds: int) -> None:
+async def test_a_link_is_good_for_a_week_at_most(api: Api, owner: Person) -> None:
     id = await hang_up_and_shrink(api, owner)
-    assert await api.execute(URLS, {"id": id, "seconds": 604_800}, caller=owner)
-    response = await api.execute(URLS, {"id": id, "seconds": seconds}, caller=owner)
-    assert {path for error in response["errors"] for path in problems({"errors": [error]})} == {"expiresIn"}
+    assert await api.data(URLS, {"id": id, "seconds": 604_800}, caller=owner)
+    for seconds in (0, -1, 604_801, 2**31 - 1):
+        response = await api.execute(URLS, {"id": id, "seconds": seconds}, caller=owner)
+        assert {path for error in response["errors"] for path in problems({"errors": [error]})} == {"expiresIn"}
 
 
 async def test_thumbnails_of_others_are_not_shown(api: Api, owner: Person, stranger: Person) -> None:
