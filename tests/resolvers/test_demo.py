@@ -62,7 +62,7 @@ async def test_somebody_elses_account_is_not_entered(api: Api, services: Service
 
 
 LAST_DAY = date(2026, 10, 31)
-OWN = {"_id", "guard", "created_at", "updated_at"}
+OWN = {"_id", "guard", "created_at", "updated_at", "email"}
 """Columns that differ between two shops that are the same."""
 
 
