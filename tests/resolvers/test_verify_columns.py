@@ -2,7 +2,7 @@
 
 import pytest
 
-from datastore.schema import Expense, ExpenseCategory, File, Folder, LedgerEntry, Product, ProductCategory, Sale
+from datastore.schema import Expense, ExpenseCategory, File, Folder, LedgerEntry, Payment, Product, ProductCategory, Sale
 from resolvers.services import Services
 from resolvers.verify_columns import computing_tables
 from tests.resolvers.broken_books import Break, assert_named
@@ -27,6 +27,12 @@ BREAKS = [
             f"^{table.spec.noun} {{id}}: name_key is zzz, but its other columns make {{name_key}}$",
         )
         for table in (Product, ProductCategory, ExpenseCategory, Folder, File)
+    ),
+    Break(
+        "a payment that gives itself out for the one that counts",
+        Payment,
+        {"active_sale_id": "sal_other"},
+        "^payment {id}: active_sale_id is sal_other, but its other columns make {active_sale_id}$",
     ),
     Break(
         "a product that is low in stock and does not say so",
