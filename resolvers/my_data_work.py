@@ -16,7 +16,7 @@ from pydantic.alias_generators import to_camel
 
 from datastore import schema as tables
 from datastore.columns import columns_of
-from datastore.tables import IdentityRow, OwnedRow, Row
+from datastore.tables import OwnedRow, Row
 from resolvers.actions import ActionContext, Outcome, action
 from resolvers.exports import RowSource
 from resolvers.functions import IdentityQueryContext, QueryContext
@@ -26,10 +26,9 @@ from resolvers.table_files import file_chunks
 ZIP: Final = "application/zip"
 TIMEOUT: Final = 3600.0
 
-_SECRETS: Final[dict[type[IdentityRow], set[str]]] = {
-    tables.User: {"password_hash"},
-    tables.Session: {"refresh_hash", "previous_refresh_hash"},
-}
+_SECRETS: Final = frozenset(
+    {"password_hash", "refresh_hash", "previous_refresh_hash", "family_hash", "sealed_secret", "secret", "old_secret"}
+)
 """Columns that prove who somebody is, and say nothing about them."""
 
 _READ_ME: Final = """What Tillstream keeps, as of the moment that this file was made.
@@ -78,10 +77,10 @@ def business_tables() -> list[type[OwnedRow]]:
     return [table for table in tables.TABLES if issubclass(table, OwnedRow) and table.spec.followed]
 
 
-def shown(row: Row, *, without: frozenset[str] | set[str] = frozenset()) -> dict[str, Any]:
-    """A row as JSON holds it, its columns named as in the API."""
-    computed = set(type(row).model_computed_fields)
-    return {to_camel(name): value for name, value in row.model_dump(mode="json", exclude=computed | set(without)).items()}
+def shown(row: Row) -> dict[str, Any]:
+    """A row as JSON holds it, its columns named as in the API, without what is secret."""
+    left_out = _SECRETS | type(row).model_computed_fields.keys()
+    return {to_camel(name): value for name, value in row.model_dump(mode="json", exclude=set(left_out)).items()}
 
 
 async def all_rows(source: RowSource, table: type[OwnedRow]) -> AsyncGenerator[tuple[OwnedRow, ...], None]:
@@ -105,8 +104,8 @@ async def _about_person(ctx: IdentityQueryContext) -> dict[str, Any]:
     user = await ctx.identity.get(tables.User, ctx.scope.user_id)
     sessions = await ctx.identity.list(tables.Session, "by_user", ctx.scope.user_id)
     return {
-        "profile": None if user is None else shown(user, without=_SECRETS[tables.User]),
-        "sessions": [shown(row, without=_SECRETS[tables.Session]) for row in sessions],
+        "profile": None if user is None else shown(user),
+        "sessions": [shown(row) for row in sessions],
     }
 
 
