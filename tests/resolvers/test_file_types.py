@@ -114,7 +114,8 @@ def test_no_content_makes_the_look_at_it_fail() -> None:
     for start in starts * 2:
         content = start[: chance.randrange(17)] + chance.randbytes(chance.randrange(64))
         for declared in ("image/png", "text/plain", "application/x-till", DOCX, "video/mp4"):
-            found_otherwise(declared, content)
+            said = found_otherwise(declared, content)
+            assert said is None or said
 
 
 @pytest.mark.parametrize(

@@ -254,3 +254,4 @@ async def test_the_deliveries_of_a_deleted_endpoint_are_deleted(shop: Shop, rece
         async with asyncio.timeout(LIMIT_SECONDS):
             while (stored := await contents(api.services.database))["webhook_queues"] or stored["webhook_deliveries"]:
                 await asyncio.sleep(0.02)
+    assert len(receiver.received) == 1

@@ -45,6 +45,7 @@ async def test_the_timer_wakes_a_worker_that_hears_nothing(api: Api, owner: Pers
     async with asyncio.timeout(LIMIT_SECONDS):
         while not diary.entries:
             await asyncio.sleep(0.01)
+    assert [entry[1:] for entry in diary.entries] == [(1, "soon")]
     await worker.stop(1.0)
     await running
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -90,16 +91,19 @@ async def test_a_revoked_key_is_refused_from_then_on(api: Api, owner: Person, li
 
 
 async def test_the_use_of_a_key_is_seen_by_its_owner(api: Api, owner: Person, live_server: str) -> None:
-    async with program(api, live_server, owner) as client:
-        await client.get("/products")
-
-    async def last_used() -> object:
+    async def last_used() -> str | None:
         [node] = (await api.data(LIST, caller=owner))["apiKeys"]["nodes"]
-        return node["lastUsedAt"]
+        used: str | None = node["lastUsedAt"]
+        return used
 
+    async with program(api, live_server, owner) as client:
+        assert await last_used() is None
+        before = api.services.clock()
+        assert (await client.get("/products")).status_code == 200
     async with asyncio.timeout(5):
-        while await last_used() is None:
+        while (used := await last_used()) is None:
             await asyncio.sleep(0.01)
+    assert before <= datetime.fromisoformat(used) <= api.services.clock()
 
 
 async def test_a_key_sees_nothing_of_another_business(api: Api, owner: Person, stranger: Person, live_server: str) -> None:

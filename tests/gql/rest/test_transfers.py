@@ -165,8 +165,9 @@ async def test_a_client_that_takes_nothing_is_cut_off(api: Api, owner: Person, m
     monkeypatch.setattr("resolvers.exports.stream_rows", endless)
     key = (await make_key(api, owner))["key"]
     async with connection(live_server, "GET", "/export/transactions.jsonl", key) as (reader, _):
-        await reader.readline()
-        await asyncio.wait_for(ended.wait(), 5)
+        assert b" 200 " in await reader.readline()
+        assert not ended.is_set()
+        assert await asyncio.wait_for(ended.wait(), 5)
 
 
 async def test_an_export_that_fails_is_seen_to_be_cut_off(
