@@ -34,12 +34,12 @@ run: .venv/.runtime $(EXPLORER)/dist/.built ## start Tillstream with its own Mon
 	@exec $(BIN)/tillstream dev $(ARGS)
 
 .PHONY: test
-test: check chromium $(EXPLORER)/dist/.built $(CLIENTS)/node_modules/.installed ## check, then run all tests with branch coverage (about 12 minutes at most)
+test: check chromium $(EXPLORER)/dist/.built $(CLIENTS)/node_modules/.installed ## check, then run all tests with branch coverage (about 25 minutes on two cores; meant to take 12)
 	@mkdir -p build/coverage
 	$(PYTEST) --cov --cov-report=term $(ARGS)
 
 .PHONY: quick
-quick: .venv/.development $(EXPLORER)/dist/.built ## the fast tests only: no browser, npm clients, faults or soak (under 2 minutes)
+quick: .venv/.development $(EXPLORER)/dist/.built ## the fast tests only: no browser, npm clients, faults or soak (five to six minutes on two cores; meant to take 2)
 	$(PYTEST) -m "not (browser or clients or faults or soak or slow)" $(ARGS)
 
 .PHONY: check
