@@ -7,10 +7,12 @@ from contextlib import contextmanager
 from pymongo import monitoring
 
 READS = ("find", "aggregate", "count", "distinct")
+BY_THE_CLOCK = ("getMore", "ping")
+"""The waiting of change streams, and the asking for the database's time."""
 
 
 class Commands(monitoring.CommandListener):
-    """A listener of every client that is made after it. The waiting of change streams (`getMore`) is not counted."""
+    """A listener of every client that is made after it."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -21,11 +23,12 @@ class Commands(monitoring.CommandListener):
 
     @contextmanager
     def counting(self) -> Iterator[Counter[str]]:
-        """What is sent meanwhile, by its name; the waiting of change streams left out."""
+        """What is sent meanwhile, by its name; what the live engine sends by the clock, and not for anybody, is left out."""
         before, sent = self.counts.copy(), Counter[str]()
         yield sent
         sent.update(self.counts - before)
-        del sent["getMore"]
+        for name in BY_THE_CLOCK:
+            del sent[name]
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
         """Nothing to note: it was counted when it was sent."""

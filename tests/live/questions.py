@@ -12,6 +12,8 @@ from tests.gql.api import Api, Person
 from tests.live.shops import Shop, World, sku
 
 FEWEST_TO_GO_ON = 3
+LONGEST_PAGE = 20
+"""Three parts, each with so many categories and all that is in them, still cost less than an operation may."""
 
 Asked = Callable[[World, Shop, Random], Awaitable[str]]
 
@@ -190,10 +192,10 @@ async def ask_for_a_page(world: World, shop: Shop, random: Random, *, going_on: 
 
 
 async def ask_for_nested_pages(_world: World, shop: Shop, random: Random) -> Question:
-    """A question for all categories, each with a page of its products."""
+    """A question for all categories, each with a page of its products: no more than one operation may give."""
     filters = {"first": random.choice((1, 3, 100)), "archived": random.choice((False, True)), "descending": random.choice((False, True))}
     page = f"products{arguments(**filters)} {{ nodes {{ {_fields(random)} }} pageInfo {{ hasNextPage }} }}"
-    return Question(f"{{ productCategories(first: 100) {{ nodes {{ id {page} }} }} }}", shop.device(random))
+    return Question(f"{{ productCategories(first: 50) {{ nodes {{ id {page} }} }} }}", shop.device(random))
 
 
 async def ask_in_vain(_world: World, shop: Shop, random: Random) -> Question:
@@ -247,13 +249,13 @@ def _product_filter(random: Random) -> dict[str, Any]:
 
 async def _page(api: Api, person: Person, list_name: str, fixed: dict[str, Any], random: Random) -> dict[str, Any]:
     """Where a page of a list begins, and how long it is."""
-    found = await api.data(f"{{ list: {list_name}{arguments(first=20, **fixed)} {{ edges {{ cursor }} }} }}", caller=person)
+    found = await api.data(f"{{ list: {list_name}{arguments(first=LONGEST_PAGE, **fixed)} {{ edges {{ cursor }} }} }}", caller=person)
     return _place(found["list"], random)
 
 
 async def _nested_page(api: Api, person: Person, path: str, list_name: str, fixed: dict[str, Any], random: Random) -> dict[str, Any]:
     """The same of a list that hangs on a row, which may not be there."""
-    nested = f"list: {list_name}{arguments(first=20, **fixed)} {{ edges {{ cursor }} }}"
+    nested = f"list: {list_name}{arguments(first=LONGEST_PAGE, **fixed)} {{ edges {{ cursor }} }}"
     found = await api.data(f"{{ above: {path} {{ {nested} }} }}", caller=person)
     return {"first": 2} if found["above"] is None else _place(found["above"]["list"], random)
 
@@ -263,5 +265,5 @@ def _place(found: dict[str, Any], random: Random) -> dict[str, Any]:
     cursors = [edge["cursor"] for edge in found["edges"]]
     skipped = random.randint(1, len(cursors)) if cursors and random.random() < 0.5 else 0
     left = len(cursors) - skipped
-    first = max(1, random.choice((left - 1, left - 1, left, left + 1, 1, 2, 3, 20)))
+    first = min(LONGEST_PAGE, max(1, random.choice((left - 1, left - 1, left, left + 1, 1, 2, 3, LONGEST_PAGE))))
     return {"first": first, "after": cursors[skipped - 1] if skipped else None}
