@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 import httpx
 
-from bench.stack import Stack, engine_figures, live_socket, next_result
+from bench.stack import Person, Stack, engine_figures, live_socket, next_result
 from bench.table import print_table
 from bench.trades import Business, business, services_of
 
@@ -31,16 +31,16 @@ async def run(stack: Stack, largest: int) -> None:
     """Measures and prints."""
     async with httpx.AsyncClient(timeout=60) as http, services_of(stack) as services:
         sizes = [size for size in (1_000, 100_000, 1_000_000) if size < largest]
-        some = [await business(http, stack, services, size) for size in [*sizes, largest]]
-        await measure(stack, some)
+        some = [await business(services, size) for size in [*sizes, largest]]
+        await measure(stack, some, [await one.sign_in(http, stack) for one in some])
 
 
-async def measure(stack: Stack, some: Sequence[Business]) -> None:
+async def measure(stack: Stack, some: Sequence[Business], owners: Sequence[Person]) -> None:
     """The same dashboard of each business in turn."""
     preset = "THIS_MONTH" if datetime.now(UTC).day > 7 else "LAST_MONTH"  # with as many days behind it as may be
     field = f"dashboard(preset: {preset}, compareWithPrevious: true) {{ {SELECTION} }}"
-    asked = await _asked(some, f"{{ {field} }}")
-    live, runs = await _live(stack, some, f"subscription {{ live {{ {field} }} }}")
+    asked = await _asked(owners, f"{{ {field} }}")
+    live, runs = await _live(stack, owners, f"subscription {{ live {{ {field} }} }}")
     rows = [
         [f"{one.sales:,}", f"{query:.1f}", f"{again:.1f}", f"{one.seeded_a_second:,.0f}"]
         for one, query, again in zip(some, asked, live, strict=True)
@@ -51,28 +51,28 @@ async def measure(stack: Stack, some: Sequence[Business]) -> None:
     print_table(title, ["sales in the account", "query (ms)", "from a mutation's answer to the live result (ms)", "seeded a second"], rows)
 
 
-async def _asked(some: Sequence[Business], document: str) -> list[float]:
-    times: list[list[float]] = [[] for _ in some]
+async def _asked(owners: Sequence[Person], document: str) -> list[float]:
+    times: list[list[float]] = [[] for _ in owners]
     for number in range(ROUNDS + 5):
-        for one, taken in zip(some, times, strict=True):
+        for owner, taken in zip(owners, times, strict=True):
             begun = time.perf_counter()
-            await one.person.ask(document)
+            await owner.ask(document)
             if number >= 5:
                 taken.append((time.perf_counter() - begun) * 1e3)
     return [statistics.median(taken) for taken in times]
 
 
-async def _live(stack: Stack, some: Sequence[Business], document: str) -> tuple[list[float], float]:
+async def _live(stack: Stack, owners: Sequence[Person], document: str) -> tuple[list[float], float]:
     """Milliseconds from the answer of a mutation to the result that has it, and how often a dashboard ran for each."""
     medians, runs, changes = [], 0.0, 0
-    for one in some:
-        async with live_socket(stack, one.person.token) as socket:
+    for owner in owners:
+        async with live_socket(stack, owner.token) as socket:
             await socket.send(json.dumps({"type": "subscribe", "id": "1", "payload": {"query": document}}))
             await next_result(socket)
             before, taken = await engine_figures(stack), []
             for _ in range(LIVE_ROUNDS):
                 result = asyncio.create_task(next_result(socket))
-                await one.person.ask(RECORD)
+                await owner.ask(RECORD)
                 begun = time.perf_counter()
                 await result
                 taken.append((time.perf_counter() - begun) * 1e3)

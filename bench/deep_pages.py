@@ -23,7 +23,7 @@ async def run(stack: Stack, largest: int) -> None:
     """Measures and prints."""
     depth = min(DEPTH, largest - 100)
     async with httpx.AsyncClient(timeout=60) as http, services_of(stack) as services:
-        person = (await business(http, stack, services, depth + 100)).person
+        person = await (await business(services, depth + 100)).sign_in(http, stack)
         cursor, walked = await _walk(person, depth)
         times: dict[str | None, list[float]] = {None: [], cursor: []}
         for _ in range(ROUNDS):
