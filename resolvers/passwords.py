@@ -17,7 +17,6 @@ from typing import Annotated, Final, TypeVar
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from pydantic import AfterValidator
-from zxcvbn import zxcvbn  # type: ignore[import-untyped]
 
 from datastore.errors import InvalidInputError, RateLimitedError
 
@@ -163,6 +162,8 @@ class Passwords:
 
 
 def _weakness(password: str, about: Sequence[str], least_score: int) -> str | None:
+    from zxcvbn import zxcvbn  # type: ignore[import-untyped]
+
     known = {word for text in about for word in (text, *re.split(r"[\W_]+", text)) if len(word) >= _SHORTEST_KNOWN}
     weighed = zxcvbn(password[:SCORED_CHARACTERS], user_inputs=sorted(known))
     if weighed["score"] >= least_score:

@@ -10,7 +10,6 @@ from resolvers.functions import QueryContext
 from resolvers.mail import AT_ONCE, Attachment, Mail
 from resolvers.mail_rendering import write_mail
 from resolvers.mailing import ATTEMPTS, FIRST_BACKOFF, TIMEOUT, deliver
-from resolvers.receipt_pdf import receipt_pdf
 from resolvers.receipt_sheet import Receipt, sheet_of
 from resolvers.sale_lists import all_lines
 from resolvers.settings import settings_row
@@ -24,7 +23,7 @@ async def send_receipt(ctx: ActionContext, *, sale_id: str, email: str) -> None:
     receipt = await ctx.query(receipt_of, sale_id=sale_id)
     wording = Wording.of(receipt.settings)
     logo = await logo_of(ctx, receipt.settings)
-    pdf = await asyncio.to_thread(receipt_pdf, receipt, wording, logo)
+    pdf = await asyncio.to_thread(_draw, receipt, wording, logo)
     await deliver(ctx, receipt_mail(receipt, wording, email, pdf))
 
 
@@ -55,3 +54,9 @@ def receipt_mail(receipt: Receipt, wording: Wording, to: str, pdf: bytes) -> Mai
         receipt=sheet_of(receipt, wording, wording.money),
     )
     return Mail(to, written, business, [Attachment(wording.text("receipt.file", number=number), "application/pdf", pdf)])
+
+
+def _draw(receipt: Receipt, wording: Wording, logo: bytes | None) -> bytes:
+    from resolvers.receipt_pdf import receipt_pdf
+
+    return receipt_pdf(receipt, wording, logo)

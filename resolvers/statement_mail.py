@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from datastore import schema as tables
 from datastore.reading import MAX_FIRST
@@ -15,9 +15,11 @@ from resolvers.functions import QueryContext
 from resolvers.mail import Attachment, Mail
 from resolvers.mail_rendering import write_mail
 from resolvers.mailing import ATTEMPTS, FIRST_BACKOFF, BusinessMail, business_mail, deliver
-from resolvers.statement_pdf import StatementPdf
 from resolvers.transactions import balance_minor
 from resolvers.wording import Wording
+
+if TYPE_CHECKING:
+    from resolvers.statement_pdf import StatementPdf
 
 MOST_ENTRIES: Final = 50_000
 """About 1,200 pages: beyond that a spreadsheet serves better than a PDF."""
@@ -63,7 +65,7 @@ async def balance_before(ctx: QueryContext, day: date) -> int:
     return await balance_minor(ctx.db, day - timedelta(days=1))
 
 
-def statement_mail(about: BusinessMail, statement: StatementPdf, first: date, last: date, pdf: bytes) -> Mail:
+def statement_mail(about: BusinessMail, statement: "StatementPdf", first: date, last: date, pdf: bytes) -> Mail:
     """The mail that a statement goes with. The statement is in the business's language, the mail in that of who reads it."""
     words, business = about.wording, about.settings.business_name
     period = {"first": words.day(first), "last": words.day(last)}
@@ -80,14 +82,20 @@ def statement_mail(about: BusinessMail, statement: StatementPdf, first: date, la
     return Mail(about.addressee.email, written, business, [Attachment(name, "application/pdf", pdf)])
 
 
-async def _begun(ctx: ActionContext, about: BusinessMail, first: date, last: date) -> StatementPdf:
+async def _begun(ctx: ActionContext, about: BusinessMail, first: date, last: date) -> "StatementPdf":
     """A statement without its entries."""
     wording, business = Wording.of(about.settings), about.settings.business_name
     opening_minor = await ctx.query(balance_before, day=first)
-    return await asyncio.to_thread(StatementPdf, wording, business, first, last, opening_minor, ctx.now())
+
+    def begin() -> "StatementPdf":
+        from resolvers.statement_pdf import StatementPdf
+
+        return StatementPdf(wording, business, first, last, opening_minor, ctx.now())
+
+    return await asyncio.to_thread(begin)
 
 
-async def _draw(ctx: ActionContext, statement: StatementPdf, first: date, last: date) -> None:
+async def _draw(ctx: ActionContext, statement: "StatementPdf", first: date, last: date) -> None:
     """Adds the entries.
 
     Each stretch of them is read as of its moment: one that is recorded meanwhile may be on it or not, but what is on it adds up.
