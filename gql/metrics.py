@@ -1,9 +1,10 @@
-"""`/metrics`: the figures of this process in Prometheus' text format, and how many jobs wait in the database.
+"""`/metrics`: the figures of this process in Prometheus' text format, and how much work waits in the database.
 
 https://prometheus.io/docs/instrumenting/exposition_formats/. They are read off the live engine and its neighbours when they are asked for.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -13,7 +14,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from datastore.errors import UnavailableError
-from datastore.jobs import backlog
+from datastore.jobs import backlog as backlog_of_jobs
+from datastore.webhook_queue import backlog as backlog_of_webhooks
 from gql.addresses import is_of_this_machine
 from resolvers.engine import is_operator
 from resolvers.services import Monitor, Services
@@ -52,27 +54,42 @@ class EngineCollector(Collector):
             yield CounterMetricFamily(f"tillstream_live_{name}", meaning, value=getattr(figures, name))
 
 
-class JobsCollector(Collector):
-    """What came of the jobs that this process did, and what waits for whichever process."""
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits for whichever process: how much is due, and for how long the first of it has been."""
+
+    due: int
+    age: timedelta
+
+
+class WorkCollector(Collector):
+    """What came of the jobs that this process did and of the webhooks that it sent, and what waits."""
 
     def __init__(self, monitor: Monitor) -> None:
         self._monitor = monitor
-        self.backlog: tuple[int, timedelta] | None = None
-        """How many are due and for how long; None where the database does not say."""
+        self.jobs: Backlog | None = None
+        """None, as `webhooks`, where the database does not say."""
+        self.webhooks: Backlog | None = None
 
     def collect(self) -> Iterator[Metric]:
-        """The counts by kind and outcome, and the two figures of the queue."""
+        """The counts by outcome, and two figures of each queue."""
         meaning = "Attempts of jobs, and runs of crons, in this process."
         attempts = CounterMetricFamily("tillstream_jobs_attempts", meaning, labels=["kind", "outcome"])
         for labels, count in sorted(self._monitor.attempts.items()):
             attempts.add_metric(labels, count)
         yield attempts
-        if self.backlog is not None:
-            due, age = self.backlog
-            yield GaugeMetricFamily("tillstream_jobs_due", "Jobs and crons that are due and wait for a worker, a thousand at most.", due)
-            yield GaugeMetricFamily(
-                "tillstream_jobs_oldest_due_seconds", "For how long the oldest of them has been due.", age.total_seconds()
-            )
+        sent = CounterMetricFamily("tillstream_webhooks_attempts", "Attempts to deliver a webhook, in this process.", labels=["outcome"])
+        for outcome, count in sorted(self._monitor.webhooks.items()):
+            sent.add_metric([outcome], count)
+        yield sent
+        yield from _waiting("tillstream_jobs", "Jobs and crons that are due and wait for a worker", self.jobs)
+        yield from _waiting("tillstream_webhooks", "Webhook endpoints with messages that are due, but for those that are left alone because they fail", self.webhooks)
+
+
+def _waiting(name: str, what: str, backlog: Backlog | None) -> Iterator[Metric]:
+    if backlog is not None:
+        yield GaugeMetricFamily(f"{name}_due", f"{what}, a thousand at most.", backlog.due)
+        yield GaugeMetricFamily(f"{name}_oldest_due_seconds", "For how long the oldest of them has been due.", backlog.age.total_seconds())
 
 
 def metrics_endpoint(services: Services) -> Callable[[Request], Awaitable[Response]]:
@@ -82,18 +99,20 @@ def metrics_endpoint(services: Services) -> Callable[[Request], Awaitable[Respon
     """
     registry = CollectorRegistry()
     registry.register(EngineCollector(services.monitor))
-    jobs = JobsCollector(services.monitor)
-    registry.register(jobs)
+    work = WorkCollector(services.monitor)
+    registry.register(work)
 
     async def metrics(request: Request) -> Response:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         for_all = services.settings.operator_token is None and not is_of_this_machine(request.scope)
         if for_all or not is_operator(services, token if scheme.lower() == "bearer" else None):
             return PlainTextResponse("Show the operator's token.\n", 401, {"WWW-Authenticate": "Bearer"})
+        now = services.clock()
         try:
-            jobs.backlog = await backlog(services.database, services.clock())
+            work.jobs = Backlog(*await backlog_of_jobs(services.database, now))
+            work.webhooks = Backlog(*await backlog_of_webhooks(services.database, now))
         except UnavailableError:
-            jobs.backlog = None
+            work.jobs = work.webhooks = None
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     return metrics

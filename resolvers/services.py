@@ -41,11 +41,13 @@ class EngineFigures:
 
 @dataclass(slots=True)
 class Monitor:
-    """What this process can be asked of itself: its live engine for its figures, once there is one, and what came of the jobs it did."""
+    """What this process can be asked of itself: its live engine for its figures, once there is one, and what came of what it did."""
 
     figures: Callable[[], EngineFigures] | None = None
     attempts: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many attempts of jobs and runs of crons had which outcome, by kind and outcome."""
+    webhooks: Counter[str] = field(default_factory=Counter)
+    """How many attempts to deliver a webhook had which outcome."""
 
 
 @dataclass(frozen=True, slots=True)

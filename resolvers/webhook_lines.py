@@ -200,6 +200,7 @@ class Line:
         now = self._services.clock()
         await asyncio.gather(*(self._queues.note(delivery, now, attempted.columns) for delivery, attempted in settled))
         for delivery, attempted in settled:
+            self._services.monitor.webhooks[attempted.columns["state"].lower()] += 1
             if attempted.next_attempt_at is not None:
                 self._scheduled[delivery.id] = Scheduled(delivery.id, delivery.row_id, attempted.next_attempt_at)
                 self._behind.add(delivery.row_id)

@@ -26,7 +26,6 @@ from resolvers.workers import Worker
 from tests.datastore.failpoints import failing
 from tests.gql.api import LIMIT_SECONDS, Api, Person
 from tests.gql.lone_worker import note_errand
-from tests.jobs import work_off
 from tests.resolvers.errands import Diary, job_of, new_diary, run_errand, schedule, wait_errand
 
 ROOT = Path(__file__).parents[2]
@@ -156,29 +155,6 @@ async def test_a_worker_alone_hears_a_stream_of_its_own(api: Api, owner: Person,
     listening.cancel()
     await asyncio.wait([listening])
     await alone.stop()
-
-
-async def test_operators_see_what_waits_and_what_came_of_it(
-    api: Api, owner: Person, service: GraphQLService, services: Services, diary: Diary
-) -> None:
-    app = create_app(service, services)
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as client:
-
-        async def figures() -> dict[str, float]:
-            response = await client.get("/metrics")
-            assert response.status_code == 200, response.text
-            lines = response.text.splitlines()
-            return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines if line.startswith("tillstream_jobs"))}
-
-        await schedule(api, owner, run_errand, {"what": "wait"})
-        waiting = await figures()
-        assert waiting["tillstream_jobs_due"] == 1
-        assert 0 <= waiting["tillstream_jobs_oldest_due_seconds"] < 60
-        done = 'tillstream_jobs_attempts_total{kind="runErrand",outcome="succeeded"}'
-        await work_off(services)
-        after = await figures()
-        assert after["tillstream_jobs_due"] == 0
-        assert after[done] == waiting.get(done, 0) + 1
 
 
 @asynccontextmanager
