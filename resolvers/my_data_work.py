@@ -31,6 +31,9 @@ _SECRETS: Final = frozenset(
 )
 """Columns that prove who somebody is, and say nothing about them."""
 
+_HANDED_OUT_TOO: Final = {tables.ExpenseReceipt, tables.Invitation, tables.ApiKey, tables.WebhookEndpoint, tables.AuditEvent}
+"""Tables that no live query follows, and that nothing else could be told from."""
+
 _READ_ME: Final = """What Tillstream keeps, as of the moment that this file was made.
 
 profile.json, sessions.json and membership.json are about you. Each file under business/ holds the rows of one table of the
@@ -73,8 +76,8 @@ async def _add_business(ctx: ActionContext, archive: zipfile.ZipFile) -> None:
 
 
 def business_tables() -> list[type[OwnedRow]]:
-    """The tables whose rows the business is told of: the others hold sums of these, and machinery."""
-    return [table for table in tables.TABLES if issubclass(table, OwnedRow) and table.spec.followed]
+    """The tables whose rows the business is told of, and what it set up besides: the others hold sums of these, and machinery."""
+    return [table for table in tables.TABLES if issubclass(table, OwnedRow) and (table.spec.followed or table in _HANDED_OUT_TOO)]
 
 
 def shown(row: Row) -> dict[str, Any]:
