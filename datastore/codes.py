@@ -8,8 +8,9 @@ from typing import Final
 
 from datastore.database import MAJORITY, Database, Document
 from datastore.schema_codes import EmailCode, PendingSignUp
+from datastore.schema_members import InvitationCode
 
-_EXPIRING: Final = (EmailCode, PendingSignUp)
+_EXPIRING: Final = (EmailCode, InvitationCode, PendingSignUp)
 
 
 async def spend_try(database: Database, subject: str, now: datetime) -> EmailCode | None:
@@ -31,7 +32,7 @@ async def spend_try(database: Database, subject: str, now: datetime) -> EmailCod
 
 
 async def forget_expired(database: Database, now: datetime) -> int:
-    """Deletes the codes and the sign-ups that are past their time; how many there were."""
+    """Deletes the codes, those of invitations too, and the sign-ups that are past their time; how many there were."""
     gone = 0
     for table in _EXPIRING:
         expired: Document = {"q": {"expires_at": {"$lte": now}}, "limit": 0, "hint": "by_expiry"}

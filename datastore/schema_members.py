@@ -46,14 +46,18 @@ class Invitation(OwnedRow):
 
 
 class InvitationCode(IdentityRow):
-    """What an invitation is recognised by when it is accepted. It goes with that, and when the invitation is revoked or sent again."""
+    """What an invitation is recognised by when it is accepted. It goes with that, when that is revoked or sent again, and in time."""
 
     spec: ClassVar = TableSpec(
         "invitation_codes",
         "ivc",
         "invitation",
         Policy.IDENTITY,
-        indexes=(Index("by_hash", ("hash",), unique=True), Index("by_invitation", ("invitation_id",), unique=True)),
+        indexes=(
+            Index("by_hash", ("hash",), unique=True),
+            Index("by_invitation", ("invitation_id",), unique=True),
+            Index("by_expiry", ("expires_at",)),
+        ),
     )
 
     hash: str

@@ -7,6 +7,8 @@ import pytest
 from datastore.database import Database
 from datastore.errors import TillstreamError
 from resolvers import invitations, members
+from resolvers.codes import forget_expired_codes
+from resolvers.crons import CronContext
 from resolvers.functions import marking_of
 from resolvers.runs import Run
 from resolvers.services import Services
@@ -14,6 +16,7 @@ from tests.gql.api import Api, Person
 from tests.resolvers.conftest import Unchanged, contents
 from tests.resolvers.post import post_office, text_of
 from tests.resolvers.shop import problems
+from tests.resolvers.signing import shift
 from tests.resolvers.teams import ACCEPT, INVITE, RESEND, REVOKE, accept, code_for, invite, join
 
 LIST = "query ($status: InvitationStatus) { invitations(status: $status) { nodes { id email role status invitedBy { name } } } }"
@@ -63,6 +66,19 @@ async def test_an_invitation_expires_after_seven_days(api: Api, services: Servic
     assert await _accepted_with(later, api, grace, code) == "NOT_FOUND"
     sooner = replace(services, clock=lambda: services.clock() + timedelta(days=6, hours=23))
     assert await _accepted_with(sooner, api, grace, code) == ""
+
+
+async def test_a_code_that_is_too_old_is_forgotten_and_the_invitation_can_be_sent_again(
+    api: Api, owner: Person, services: Services, database: Database
+) -> None:
+    made = await invite(api, owner, "grace@example.org")
+    await forget_expired_codes(CronContext(services))
+    assert len((await contents(database))["invitation_codes"]) == 1
+    await shift(database, "invitation_codes", "expires_at", timedelta(days=8))
+    await forget_expired_codes(CronContext(services))
+    assert (await contents(database))["invitation_codes"] == []
+    await api.data(RESEND, {"id": made["id"]}, caller=owner)
+    assert len((await contents(database))["invitation_codes"]) == 1
 
 
 async def _accepted_with(services: Services, api: Api, person: Person, code: str) -> str:
