@@ -11,8 +11,11 @@ from datastore.settings import Settings
 from gql.app import open_services
 from resolvers.services import Services
 from tests.gql.api import Api, Person
+from tests.receivers import Receiver, receiving
 from tests.resolvers.broken_books import seeded
+from tests.resolvers.card_desk import Desk, card_desk
 from tests.resolvers.errands import Diary, new_diary
+from tests.stripe_server import LocalStripe, Road, bad_road
 
 Unchanged = Callable[..., AbstractAsyncContextManager[None]]
 
@@ -58,6 +61,27 @@ async def owner(api: Api) -> Person:
 async def stranger(api: Api) -> Person:
     """Somebody with another business."""
     return await api.sign_up(name="Mallory")
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver of webhooks that takes everything."""
+    async with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture
+async def desk(api: Api, owner: Person, services: Services, stripe: LocalStripe) -> AsyncIterator[Desk]:
+    """A desk on a good road to Stripe."""
+    async with card_desk(api, owner, services, stripe.url) as desk:
+        yield desk
+
+
+@pytest.fixture
+async def road(stripe: LocalStripe) -> AsyncIterator[Road]:
+    """A road to Stripe on which answers are lost."""
+    async with bad_road(stripe) as road:
+        yield road
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +15,12 @@ from resolvers.payment_events import KINDS, TOLERANCE_SECONDS, WebhooksOffError,
 from resolvers.services import Services
 from resolvers.verify import verify
 from tests.gql.api import Api, Person
-from tests.resolvers.card_desk import Desk, awaited_sale, card_desk, minor
+from tests.resolvers.card_desk import Desk, awaited_sale, minor
 from tests.resolvers.conftest import Unchanged
 from tests.resolvers.till import entries, refund, void
 from tests.stripe_server import LocalStripe, event, signature
 
 SUCCEEDED, PROCESSING, FAILED, CANCELED = (f"payment_intent.{kind}" for kind in ("succeeded", "processing", "payment_failed", "canceled"))
-
-
-@pytest.fixture
-async def desk(api: Api, owner: Person, services: Services, stripe: LocalStripe) -> AsyncIterator[Desk]:
-    """A desk on a good road to Stripe."""
-    async with card_desk(api, owner, services, stripe.url) as desk:
-        yield desk
 
 
 @pytest.fixture

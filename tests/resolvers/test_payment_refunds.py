@@ -15,21 +15,14 @@ from tests.resolvers.card_desk import Desk, awaited_sale, card_desk
 from tests.resolvers.conftest import Unchanged
 from tests.resolvers.shop import make_product, problems
 from tests.resolvers.till import entries, line, refund, refusal, sell, void
-from tests.stripe_server import LocalStripe, Road, bad_road
+from tests.stripe_server import LocalStripe, Road
 
 RETRY = "mutation ($id: ID!) { retryRefund(id: $id) { id status failure } }"
 
 
 @pytest.fixture
-async def road(stripe: LocalStripe) -> AsyncIterator[Road]:
-    """A road to Stripe on which answers are lost."""
-    async with bad_road(stripe) as road:
-        yield road
-
-
-@pytest.fixture
 async def desk(api: Api, owner: Person, services: Services, road: Road) -> AsyncIterator[Desk]:
-    """A desk on that road."""
+    """A desk on a road where answers are lost."""
     async with card_desk(api, owner, services, road.url) as desk:
         yield desk
 

@@ -1,16 +1,13 @@
 """`createPayment`, and paying from end to end: a real Stripe, its signed events on a real server, live results."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
-
-import pytest
 
 from datastore.database import Database
 from resolvers.services import Services
 from resolvers.verify import verify
 from tests.gql.api import Api, Person
-from tests.resolvers.card_desk import CREATE, PAID, Desk, awaited_sale, card_desk, stored
+from tests.resolvers.card_desk import CREATE, PAID, Desk, awaited_sale, stored
 from tests.resolvers.conftest import Unchanged
 from tests.resolvers.shop import make_product, problems
 from tests.resolvers.teams import REMOVE, join, member_id
@@ -18,13 +15,6 @@ from tests.resolvers.till import RECORD_SALE, entries, line, order, refund, refu
 from tests.stripe_server import DECLINED_CARD, LocalStripe
 
 BALANCE = "{ balance dashboard(preset: TODAY) { revenue salesCount } }"
-
-
-@pytest.fixture
-async def desk(api: Api, owner: Person, services: Services, stripe: LocalStripe) -> AsyncIterator[Desk]:
-    """A desk on a good road to Stripe."""
-    async with card_desk(api, owner, services, stripe.url) as desk:
-        yield desk
 
 
 async def test_a_sale_is_paid_by_card_and_given_back_while_somebody_watches(

@@ -15,17 +15,11 @@ from resolvers.outward import Outward
 from resolvers.services import Services
 from resolvers.webhook_attempts import Attempted, attempt
 from resolvers.webhook_signing import new_secret
-from tests.receivers import Receiver, receiving, status
+from tests.receivers import Receiver, status
 from tests.resolvers.hooks import ROTATE, TEST, make_endpoint, open_to_all, pass_by, sending
 
 NOW = datetime(2027, 2, 1, 12, tzinfo=UTC)
 SECRET = new_secret()
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture

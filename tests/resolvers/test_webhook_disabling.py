@@ -8,7 +8,7 @@ from datastore.database import Database
 from resolvers import webhook_dispatch
 from resolvers.services import Services
 from tests.gql.api import Api, Person
-from tests.receivers import Receiver, receiving, status
+from tests.receivers import Receiver, status
 from tests.resolvers.clocks import Clock
 from tests.resolvers.hooks import TEST, deliveries, endpoint_of, make_endpoint, open_to_all, pass_by, sending, until_logged, until_off
 from tests.resolvers.post import Post, post_office, text_of
@@ -21,12 +21,6 @@ Shop = tuple[Api, Clock, Person]
 async def shop(database: Database, services: Services) -> Shop:
     api, clock = open_to_all(services)
     return api, clock, await api.sign_up()
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as receiver:
-        yield receiver
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """From changes to deliveries: nothing missed, nothing twice, whichever process leads."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -14,7 +13,7 @@ from resolvers.services import Services
 from resolvers.webhook_dispatch import Dispatcher
 from tests.datastore.failpoints import failing
 from tests.gql.api import LIMIT_SECONDS, Api, Person
-from tests.receivers import Receiver, receiving
+from tests.receivers import Receiver
 from tests.resolvers.clocks import Clock
 from tests.resolvers.conftest import contents
 from tests.resolvers.hooks import TEST, deliveries, make_endpoint, open_to_all, sending, until_logged
@@ -29,12 +28,6 @@ DELETE = "mutation ($id: ID!) { deleteProduct(id: $id) { id } }"
 async def shop(database: Database, services: Services) -> Shop:
     api, clock = open_to_all(services)
     return api, clock, await api.sign_up()
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as receiver:
-        yield receiver
 
 
 def events(receiver: Receiver) -> list[tuple[str, str]]:

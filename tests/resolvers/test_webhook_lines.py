@@ -1,7 +1,6 @@
 """What one endpoint is sent, in which order, and what happens when its receiver fails."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -35,12 +34,6 @@ Shop = tuple[Api, Clock, Person]
 async def shop(database: Database, services: Services) -> Shop:
     api, clock = open_to_all(services)
     return api, clock, await api.sign_up()
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with receiving() as receiver:
-        yield receiver
 
 
 async def rename(api: Api, owner: Person, product: Values, *names: str) -> None:

@@ -1,13 +1,11 @@
 """Webhooks from the change to the receiver, on a real one."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from datastore.database import Database
 from resolvers.services import Services
 from tests.gql.api import Api, Person
-from tests.receivers import Receiver, receiving
+from tests.receivers import Receiver
 from tests.resolvers.clocks import Clock
 from tests.resolvers.hooks import deliveries, make_endpoint, open_to_all, sending, until_logged
 from tests.resolvers.shop import make_product
@@ -20,13 +18,6 @@ async def shop(database: Database, services: Services) -> Shop:
     """A business whose webhooks may go to our own network."""
     api, clock = open_to_all(services)
     return api, clock, await api.sign_up()
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    """A receiver that takes everything."""
-    async with receiving() as receiver:
-        yield receiver
 
 
 async def test_a_change_is_told_to_the_endpoints_that_want_it_signed_as_the_standard_says(shop: Shop, receiver: Receiver) -> None:
