@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     )
     access_token_seconds: int = Field(default=900, ge=1, le=86_400, description="Seconds that an access token is valid.")
     refresh_token_days: int = Field(default=30, ge=1, le=3650, description="Days that an unused refresh token is valid.")
+    client_url: str | None = Field(
+        default=None, description="Page of your client that links in mails lead to, what to do and the code behind its #; unset: no links."
+    )
     operator_token: SecretStr | None = Field(
         default=None, description="Token that operators show for metrics; without one the machine itself sees them, but not in production."
     )
@@ -155,6 +158,15 @@ class Settings(BaseSettings):
                 raise ValueError('each must be a scheme, a host and maybe a port, as in "https://shop.example", without a path')
         return origins
 
+    @field_validator("client_url")
+    @classmethod
+    def _a_page(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        plain = url is None or ("#" not in url and url.isascii() and url.isprintable() and " " not in url)
+        if not plain or (url is not None and not _is_origin(f"{parts.scheme}://{parts.netloc}")):
+            raise ValueError('must be the address of a page, as in "https://shop.example/account", without a #')
+        return url
+
     @field_validator("trusted_proxies")
     @classmethod
     def _only_networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
@@ -174,6 +186,12 @@ class Settings(BaseSettings):
     def _keys_with_the_endpoint(self) -> Self:
         if self.s3_endpoint is not None and (self.s3_access_key is None or self.s3_secret_key is None):
             raise ValueError(f"{PREFIX}S3_ENDPOINT needs {PREFIX}S3_ACCESS_KEY and {PREFIX}S3_SECRET_KEY beside it")
+        return self
+
+    @model_validator(mode="after")
+    def _codes_sent_by_https(self) -> Self:
+        if self.env == "production" and self.client_url is not None and not self.client_url.startswith("https://"):
+            raise ValueError(f"{PREFIX}CLIENT_URL must begin with https:// in production: codes that open accounts are sent there")
         return self
 
     @model_validator(mode="after")

@@ -9,6 +9,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
+from urllib.parse import quote, urlencode
 
 from datastore.scope import Role
 from datastore.sealing import Sealer
@@ -27,6 +28,14 @@ class Code:
     code: str
     expires_at: datetime
     link: str | None = None
+
+
+def link_to(client_url: str | None, mutation: str, **arguments: str) -> str | None:
+    """The client's page (setting `client_url`), told which mutation to call with which arguments; None where there is no page.
+
+    They stand behind a #: what stands there is sent to no server, and in no Referer header.
+    """
+    return None if client_url is None else f"{client_url}#{urlencode({'mutation': mutation, **arguments}, quote_via=quote)}"
 
 
 def verification_mail(sealer: Sealer, *, to: str, locale: str, name: str, code: Code) -> Arguments:

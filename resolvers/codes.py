@@ -12,7 +12,7 @@ from typing import Final
 from datastore import schema as tables
 from datastore.codes import forget_expired, spend_try
 from datastore.errors import InvalidInputError
-from resolvers.account_mails import Code
+from resolvers.account_mails import Code, link_to
 from resolvers.crons import CronContext, cron
 from resolvers.functions import IdentityMutationContext
 
@@ -34,6 +34,11 @@ class Purpose(Enum):
     VERIFY = "verify"
     CHANGE = "change"
     RESET = "reset"
+
+    @property
+    def mutation(self) -> str:
+        """That takes the code."""
+        return "resetPassword" if self is Purpose.RESET else "verifyEmail"
 
 
 async def issue_code(ctx: IdentityMutationContext, purpose: Purpose, whom: str, *, new_email: str | None = None) -> Code:
@@ -57,7 +62,9 @@ async def issue_code(ctx: IdentityMutationContext, purpose: Purpose, whom: str, 
         new_email=new_email,
     )
     await ctx.identity.insert(row)
-    return Code(f"{code[:4]}-{code[4:]}", row.expires_at)
+    shown = f"{code[:4]}-{code[4:]}"
+    address = {"email": whom} if purpose is Purpose.RESET else {}
+    return Code(shown, row.expires_at, link_to(ctx.services.settings.client_url, purpose.mutation, code=shown, **address))
 
 
 async def redeem_code(ctx: IdentityMutationContext, purpose: Purpose, whom: str, typed: str) -> tables.EmailCode | None:

@@ -12,7 +12,7 @@ from datastore import schema as tables
 from datastore.errors import ConflictError, NotFoundError
 from datastore.scope import Role as StoredRole
 from datastore.writing import Writer
-from resolvers.account_mails import Code, invitation_mail
+from resolvers.account_mails import Code, invitation_mail, link_to
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
 from resolvers.audit import record
 from resolvers.auth import membership_row, on_behalf_of
@@ -231,7 +231,7 @@ async def _send(ctx: IdentityMutationContext, db: Writer, row: tables.Invitation
         inviter=inviter.name if inviter is not None else "",
         business=settings.business_name,
         role=row.role,
-        code=Code(code, row.expires_at),
+        code=Code(code, row.expires_at, link_to(ctx.services.settings.client_url, "acceptInvite", code=code)),
     )
     await ctx.schedule(ctx.scope, send_mail, mail)
 
