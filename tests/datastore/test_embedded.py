@@ -1,6 +1,7 @@
 """The embedded servers: real ones, started, restarted, killed, and in each other's way."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
@@ -21,7 +23,7 @@ from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 
 from datastore import embedded, processes
-from datastore.embedded import BlobServer, MongoServer, embedded_blobs, embedded_mongod, servers
+from datastore.embedded import BlobServer, MongoServer, embedded_blobs, embedded_mongod, running_blobs, servers
 from datastore.loopback import LOOPBACK, free_ports
 from datastore.processes import EmbeddedServerError, PortTakenError, Program, last_complaint
 from datastore.settings import Settings
@@ -120,6 +122,20 @@ async def test_a_port_that_is_lost_while_the_server_starts_is_replaced(tmp_path:
         (directory / "ports.json").write_text(str(ports), encoding="ascii")
         async with start(tmp_path) as server:
             assert f":{port}" not in getattr(server, "uri", "") + getattr(server, "endpoint", "")
+
+
+@pytest.mark.slow
+async def test_the_store_of_somebody_faster_is_not_taken_for_ours(
+    tmp_path: Path, store: BlobServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "free", lambda _: True)
+    taken = urlsplit(store.endpoint).port
+    (tmp_path / "blobs").mkdir()
+    (tmp_path / "blobs" / "ports.json").write_text(json.dumps([taken, *free_ports(9)]), encoding="ascii")
+    async with embedded_blobs(tmp_path) as ours:
+        assert ours.endpoint != store.endpoint
+        assert await running_blobs(tmp_path, ours.endpoint) is not None
+        assert await running_blobs(tmp_path, store.endpoint) is None
 
 
 @pytest.fixture(scope="module")
