@@ -83,7 +83,7 @@ class WorkCollector(Collector):
             sent.add_metric([outcome], count)
         yield sent
         yield from _waiting("tillstream_jobs", "Jobs and crons that are due and wait for a worker", self.jobs)
-        yield from _waiting("tillstream_webhooks", "Webhook endpoints with messages that are due, but for those that are left alone because they fail", self.webhooks)
+        yield from _waiting("tillstream_webhooks", "Webhook endpoints with messages that are due, without those that fail", self.webhooks)
 
 
 def _waiting(name: str, what: str, backlog: Backlog | None) -> Iterator[Metric]:

@@ -80,6 +80,7 @@ async def test_objects_come_in_the_order_of_their_keys(store: Blobs) -> None:
     await store.delete(["list/b", "list/a/2", "list/a/1", "lists"])
 
 
+@pytest.mark.slow
 async def test_a_store_that_does_not_answer_is_unavailable(settings: Settings) -> None:
     away = settings.model_copy(update={"s3_endpoint": f"http://{LOOPBACK}:9"})
     async with Blobs.open(away) as blobs:

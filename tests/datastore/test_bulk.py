@@ -174,6 +174,7 @@ async def test_who_stops_half_way_leaves_nothing_open(database: Database, mongod
     assert await open_cursors(mongod) == before
 
 
+@pytest.mark.slow
 def test_only_verification_reads_past_every_scope() -> None:
     users = set()
     for path in (path for layer in ("gql", "resolvers", "datastore") for path in (ROOT / layer).rglob("*.py")):

@@ -191,6 +191,7 @@ async def random_writes(writer: Writer, scope: Scope, seed: int) -> list[object]
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 async def test_it_does_what_a_writer_does(database: Database, seed: int) -> None:
     tables = ("products", "inventories", "counters")

@@ -95,6 +95,7 @@ async def test_mongod_takes_transactions_and_keeps_its_data_over_a_stop_a_crash_
             assert (await anext(stream))["documentKey"] == {"_id": 3}
 
 
+@pytest.mark.slow
 async def test_a_second_mongod_on_the_same_data_is_refused_and_the_first_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "HANDOVER_SECONDS", 0.1)
     async with embedded_mongod(tmp_path, parameters={"enableTestCommands": "1"}) as server, _client(server) as client:

@@ -1,5 +1,6 @@
 import random
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -61,7 +62,7 @@ class TreeBesideASet(RuleBasedStateMachine):
 
 
 TestTreeBesideASet = TreeBesideASet.TestCase
-TestTreeBesideASet.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestTreeBesideASet.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 
 def check(node: _Node[Key] | None) -> tuple[list[tuple[bytes, bytes]], int, bytes]:
@@ -121,6 +122,7 @@ class CountedEnd(bytes):
         return bytes(self) < other
 
 
+@pytest.mark.slow
 def test_looking_a_point_up_among_thousands_compares_it_a_few_dozen_times() -> None:
     tree: IntervalTree[int] = IntervalTree()
     # In ascending order, which would make a list of a tree that does not balance itself; and some wide ones around them.

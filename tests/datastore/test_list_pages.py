@@ -92,6 +92,7 @@ async def test_what_a_page_of_a_search_rests_on_is_exactly_what_it_read(database
         assert len(read) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("descending", [False, True])
 @pytest.mark.parametrize("also", [(), ("pot",)], ids=str)
 @pytest.mark.parametrize("index", ["by_search", "by_category_search"])

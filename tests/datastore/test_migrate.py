@@ -67,6 +67,7 @@ async def test_all_tables_are_made_and_a_second_time_nothing_is_done(empty: Data
     assert await state(empty) == made
 
 
+@pytest.mark.slow
 async def test_two_migrations_at_once_end_as_one(empty: Database) -> None:
     reports = await asyncio.gather(*(migrate(empty) for _ in range(4)))
     assert any(report.lines for report in reports)

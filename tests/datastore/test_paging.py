@@ -167,6 +167,7 @@ async def test_a_cursor_from_before_a_range_begins_at_the_range(database: Databa
     assert sorted(row.price_minor for row in page.rows) == [3, 4, 5, 6]
 
 
+@pytest.mark.slow
 async def test_a_page_at_any_depth_examines_no_more_keys_than_it_has_rows(database: Database, scope: Scope) -> None:
     # The worst case for a planner: every other key the same, so that only the wanted index in its order is cheap.
     await stored(database, *(product(scope, name="same", sku=f"sku-{number}", category_id=None) for number in range(1000)))

@@ -49,6 +49,7 @@ async def test_many_rows_are_inserted_with_one_command_and_read_back(database: D
     assert found == {row.id: row for row in products}
 
 
+@pytest.mark.slow
 async def test_more_than_one_command_can_hold_are_split_by_number_and_by_size(database: Database, scope: Scope, commands: Commands) -> None:
     tea = product(scope)
     await stored(database, tea)

@@ -125,6 +125,7 @@ async def world(api: Api, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
+@pytest.mark.slow
 async def test_everybody_may_do_what_the_matrix_says_and_nothing_else(world: World) -> None:
     gate = asyncio.Semaphore(AT_ONCE)
 

@@ -124,6 +124,7 @@ async def api_by(clock: Clock, services: Services) -> AsyncIterator[Api]:
         yield Api(service, its_own)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu", "America/St_Johns"])
 async def test_today_becomes_the_new_day_at_midnight(
     services: Services, database: Database, monkeypatch: pytest.MonkeyPatch, zone: str

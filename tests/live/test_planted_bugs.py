@@ -15,8 +15,8 @@ from tests.live.soak import run_soak
 
 SEEDS = range(1, 9)
 SECONDS_EACH = 30
-"""Each bug has attacks that aim at it: it is found within five seconds as a rule. How things interleave is up to the servers, though, so what
-one seed happens to miss is given to the next: the fourth found one on a machine with half as many processors as it had tests under way.
+"""Each bug has attacks that aim at it: it is found within five seconds as a rule. How things interleave is up to the servers, though, so
+what one seed happens to miss is given to the next: on a machine with more tests under way than processors, the fourth found one.
 """
 
 

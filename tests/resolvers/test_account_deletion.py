@@ -53,6 +53,7 @@ async def keys_of(services: Services, account_id: str) -> list[str]:
     return [blob.key for place in ("files/", "arriving/") async for blob in blobs.find(f"{place}{account_id}/")]
 
 
+@pytest.mark.slow
 async def test_everything_of_an_only_owner_goes_and_nothing_of_anybody_else(
     api: Api, owner: Person, stranger: Person, services: Services, database: Database
 ) -> None:

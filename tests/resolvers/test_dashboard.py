@@ -204,6 +204,7 @@ def parts_of(shop: "Shop", trade: Trade) -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 async def test_every_figure_is_what_adding_up_the_rows_gives(shop: Shop) -> None:
     for _ in range(20):
         first = FIRST + timedelta(days=shop.random.randrange(-20, DAYS))

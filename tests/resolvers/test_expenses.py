@@ -340,6 +340,7 @@ async def test_an_idempotency_key_records_once(api: Api, owner: Person) -> None:
     assert await balance_of(api, owner) == "-5.00"
 
 
+@pytest.mark.slow
 async def test_the_books_add_up_after_random_changes(api: Api, owner: Person, database: Database) -> None:
     random = Random(7)
     categories = [None, *[(await make_category(api, owner, name))["id"] for name in ("Rent", "Power")]]

@@ -46,6 +46,7 @@ async def test_figures_asked_for_at_once_are_read_once(database: Database, scope
     assert all(other is first for other in others)
 
 
+@pytest.mark.slow
 async def test_ten_years_of_figures_read_a_row_for_each_day_or_month_at_most(database: Database, scope: Scope, commands: Commands) -> None:
     dealer = Dealer(scope, Random(2), ["prd_1"])
     days = [TEN_YEARS.first + timedelta(days=number) for number in range(TEN_YEARS.days)]

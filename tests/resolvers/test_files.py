@@ -135,6 +135,7 @@ async def test_a_folder_whose_files_are_all_in_the_bin_is_empty(api: Api, owner:
     assert (await api.data(RESTORE, {"id": file["id"]}, caller=owner))["restoreFile"]["folder"] is None
 
 
+@pytest.mark.slow
 async def test_a_link_that_is_watched_is_replaced_before_it_expires(api: Api, owner: Person) -> None:
     file = await store(api, owner)
     document = "subscription ($id: ID!) { live { file(id: $id) { downloadUrl(expiresIn: 2) } } }"

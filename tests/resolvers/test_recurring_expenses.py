@@ -175,6 +175,7 @@ async def test_processes_that_book_at_the_same_time_book_nothing_twice(shop: Clo
     assert (await verify(database)).findings == ()
 
 
+@pytest.mark.slow
 async def test_what_is_cut_off_while_it_books_is_booked_the_next_time(shop: Clocked, database: Database, commands: Commands) -> None:
     api, clock, owner = shop
     await recur(api, owner, "1.00", startsOn="2027-02-01", interval="WEEKLY")

@@ -202,6 +202,7 @@ def as_lists_order(row: Product) -> tuple[bytes, str]:
     return row.name_key.encode(), row.id
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     shelf=SHELF,

@@ -53,6 +53,7 @@ def test_a_period_in_which_nothing_happened_says_so() -> None:
     assert "Closing balance €100.00" in page
 
 
+@pytest.mark.slow
 def test_every_page_of_a_long_statement_has_the_headings_and_no_entry_is_lost() -> None:
     made = statement()
     for hundred in range(10):

@@ -67,6 +67,7 @@ async def test_a_product_that_is_first_nowhere_can_be_the_first_of_all(database:
     assert found == [Part(names[20], 20 * 99, 40)]
 
 
+@pytest.mark.slow
 async def test_the_first_of_all_may_come_behind_a_hundred_that_tie_in_every_list(database: Database, scope: Scope) -> None:
     winner, *names = products(261)
     trade = Trade()

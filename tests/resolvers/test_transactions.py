@@ -222,6 +222,7 @@ async def test_the_balance_of_a_day_counts_what_is_of_it_or_earlier(api: Api, ow
     assert {day: await balance_of(api, owner, day) for day in expected} == expected
 
 
+@pytest.mark.slow
 async def test_the_balance_is_read_from_sums_however_many_months_there_are(api: Api, owner: Person) -> None:
     for month in range(130):
         await enter(api, owner, "1.00", occurredAt=f"{2010 + month // 12}-{month % 12 + 1:02}-15T12:00:00Z")

@@ -24,6 +24,7 @@ async def account_of(services: Services, sales: int) -> str:
     return str(sale["account_id"])
 
 
+@pytest.mark.slow
 async def test_two_clean_shops_have_no_finding(kept_books: Services) -> None:
     found = await verify(kept_books.database)
     assert (found.findings, found.more, found.accounts, found.sales) == ((), 0, 2, 170)

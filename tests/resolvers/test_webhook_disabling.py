@@ -29,6 +29,7 @@ async def post(shop: Shop) -> AsyncIterator[Post]:
         yield post
 
 
+@pytest.mark.slow
 async def test_a_receiver_that_is_gone_is_sent_nothing_more_and_its_owner_is_told(shop: Shop, receiver: Receiver, post: Post) -> None:
     api, _, owner = shop
     receiver.answer = lambda _: status(410)

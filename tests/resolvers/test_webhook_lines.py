@@ -29,6 +29,8 @@ from tests.resolvers.shop import UPDATE_PRODUCT, make_product
 
 Shop = tuple[Api, Clock, Person]
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 async def shop(database: Database, services: Services) -> Shop:

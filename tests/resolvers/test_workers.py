@@ -2,6 +2,8 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from datastore.database import Database
 from datastore.jobs import JobQueue
 from resolvers.functions import Kind, Marking, MutationContext
@@ -83,6 +85,7 @@ async def test_a_worker_that_stalls_beyond_its_lease_is_taken_over_and_notices(
     await asyncio.wait([stalled])
 
 
+@pytest.mark.slow
 async def test_a_heartbeat_keeps_what_takes_longer_than_a_lease(api: Api, owner: Person, services: Services, diary: Diary) -> None:
     id = await schedule(api, owner, wait_errand, {})
     workers = [Worker(services, slots=1, lease_seconds=0.3) for _ in range(2)]
