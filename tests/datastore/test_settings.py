@@ -114,6 +114,7 @@ def test_an_s3_endpoint_without_its_keys_is_refused_and_no_secret_is_shown(monke
         ({"ENV": "production", "SMTP_VERIFY": "false"}, "SMTP_VERIFY"),
         ({"ENV": "production", "SMTP_TLS": "none", "SMTP_USER": "till", "SMTP_PASSWORD": "very-private"}, "SMTP_TLS"),
         ({"ENV": "production", "MAIL_FROM": "Shop <till@localhost>"}, "MAIL_FROM"),
+        ({"ENV": "production", "CLIENT_URL": "http://shop.example/"}, "CLIENT_URL"),
     ],
 )
 def test_mail_that_could_be_read_on_its_way_or_answered_by_nobody_is_refused(
