@@ -93,15 +93,6 @@ def _ticket_of(job: Job, now: datetime, at: datetime) -> JobTicket:
     )
 
 
-async def backlog(database: Database, now: datetime) -> tuple[int, timedelta]:
-    """How many tickets wait for a worker, a thousand at most, and for how long the oldest has been due. Raises UnavailableError."""
-    due = {"due_at": {"$gte": _EVER, "$lte": now}}
-    count = await database.read({"count": TICKETS, "query": due, "hint": "by_due", "limit": 1000})
-    oldest = await database.read({"find": TICKETS, "filter": due, "sort": {"due_at": 1}, "hint": "by_due", "limit": 1})
-    ages = [now - document["due_at"] for document in oldest["cursor"]["firstBatch"]]
-    return count["n"], max(ages, default=timedelta(0))
-
-
 @dataclass(frozen=True, slots=True)
 class Ending:
     """What came of a job."""

@@ -20,18 +20,6 @@ _MOST_PASSED_OVER: Final = 500
 _UNSENT: Final = ["WAITING", "SCHEDULED"]
 
 
-async def backlog(database: Database, now: datetime) -> tuple[int, timedelta]:
-    """How many endpoints are due to be sent something and answer, a thousand at most, and for how long the first of them has been due.
-
-    Raises UnavailableError.
-    """
-    due = {"due_at": {"$gte": EVER, "$lte": now}, "paused_until": {"$lte": now}}
-    count = await database.read({"count": QUEUES, "query": due, "hint": "by_due", "limit": _AT_ONCE})
-    oldest = await database.read({"find": QUEUES, "filter": due, "sort": {"due_at": 1}, "hint": "by_due", "limit": 1})
-    ages = [now - document["due_at"] for document in oldest["cursor"]["firstBatch"]]
-    return count["n"], max(ages, default=timedelta(0))
-
-
 @dataclass(frozen=True, slots=True)
 class Scheduled:
     """A delivery that is to be tried again."""

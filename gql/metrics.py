@@ -4,8 +4,6 @@ https://prometheus.io/docs/instrumenting/exposition_formats/. They are read off 
 """
 
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -13,9 +11,8 @@ from prometheus_client.registry import Collector
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
+from datastore.backlog import Backlog, backlog_of_jobs, backlog_of_webhooks
 from datastore.errors import UnavailableError
-from datastore.jobs import backlog as backlog_of_jobs
-from datastore.webhook_queue import backlog as backlog_of_webhooks
 from gql.addresses import is_of_this_machine
 from resolvers.engine import is_operator
 from resolvers.services import Monitor, Services
@@ -52,14 +49,6 @@ class EngineCollector(Collector):
             yield GaugeMetricFamily(f"tillstream_live_{name}", meaning, value=getattr(figures, name))
         for name, meaning in _COUNTERS.items():
             yield CounterMetricFamily(f"tillstream_live_{name}", meaning, value=getattr(figures, name))
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """What waits for whichever process: how much is due, and for how long the first of it has been."""
-
-    due: int
-    age: timedelta
 
 
 class WorkCollector(Collector):
@@ -109,8 +98,8 @@ def metrics_endpoint(services: Services) -> Callable[[Request], Awaitable[Respon
             return PlainTextResponse("Show the operator's token.\n", 401, {"WWW-Authenticate": "Bearer"})
         now = services.clock()
         try:
-            work.jobs = Backlog(*await backlog_of_jobs(services.database, now))
-            work.webhooks = Backlog(*await backlog_of_webhooks(services.database, now))
+            work.jobs = await backlog_of_jobs(services.database, now)
+            work.webhooks = await backlog_of_webhooks(services.database, now)
         except UnavailableError:
             work.jobs = work.webhooks = None
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
