@@ -62,7 +62,7 @@ class TreeBesideASet(RuleBasedStateMachine):
 
 
 TestTreeBesideASet = TreeBesideASet.TestCase
-TestTreeBesideASet.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+TestTreeBesideASet.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
 
 
 def check(node: _Node[Key] | None) -> tuple[list[tuple[bytes, bytes]], int, bytes]:

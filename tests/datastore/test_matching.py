@@ -304,7 +304,7 @@ class MatcherBesideTheRule(RuleBasedStateMachine):
 
 
 TestMatcherBesideTheRule = MatcherBesideTheRule.TestCase
-TestMatcherBesideTheRule.settings = settings(max_examples=50, stateful_step_count=25, deadline=None)
+TestMatcherBesideTheRule.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
 
 
 # --- the rule against what it is for: no result changes without a wake (docs/decisions/0003) ---
@@ -353,7 +353,7 @@ def page(table: Table, of: List, first: int) -> tuple[list[Document], ReadSet]:
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(data=st.data())
 def test_no_page_changes_without_a_wake_even_where_rows_are_looked_up_late(data: st.DataObject) -> None:
     table: Table = {row["_id"]: row for row in data.draw(st.lists(rows("products"), max_size=6))}

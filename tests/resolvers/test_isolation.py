@@ -281,7 +281,7 @@ def calls(schema: GraphQLSchema, theirs: list[str], ours: list[str]) -> Iterator
 
 def all_calls(schema: GraphQLSchema, theirs: list[str], ours: list[str]) -> Iterator[Call]:
     """Every root field with every id of theirs: in all of its places for ids, with all arguments and with each of those that may be left
-    out; then those that fit into a place there, beside ids of ours in the others, of the kind that these take.
+    out; then in each one beside ids of ours in the others, of the kind that these take.
 
     Queries come before mutations, and what begins or ends sessions is left out.
     """
@@ -298,7 +298,7 @@ def all_calls(schema: GraphQLSchema, theirs: list[str], ours: list[str]) -> Iter
                     yield Call(document, variables)
             places = places_of_ids(field)
             for place in places if len(places) > 1 else []:
-                for id in fitting(place, field, theirs):
+                for id in theirs:
                     yield Call(document, variables_of(field, partial(beside, place, id, field, ours)))
 
 
