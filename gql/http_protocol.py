@@ -1,7 +1,10 @@
-"""uvicorn's HTTP protocol, for responses that have no end of their own.
+"""uvicorn's HTTP protocol, for servers that stop while clients go on.
 
 uvicorn 0.54 waits for every response when it is told to stop, and for ever for a client that takes nothing any more. A streaming response
 finds a `Lifeline` in its scope, by which both get an end: the client sees a broken stream and comes back, to another process.
+
+It also resets a connection that waits for a request, though one may be on its way; its client can't know whether it was carried out. Here
+such a connection has a moment to bring it, is answered, and told that it is the last.
 """
 
 import asyncio
@@ -13,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 EXTENSION: Final = "tillstream.lifeline"
 # How long a client may take, when the server stops, to read what is still in its buffer.
 _LINGER_SECONDS: Final = 1.0
+# How long a request that the client has sent may be on its way when the server stops.
+_ON_ITS_WAY_SECONDS: Final = 0.3
 
 
 class Lifeline:
@@ -39,7 +44,9 @@ def lifeline_of(scope: Scope) -> Lifeline:
 
 
 class HTTPProtocol(HttpToolsProtocol):
-    """Gives each request a lifeline, and ends endless responses when the server stops."""
+    """Gives each request a lifeline; when the server stops, ends endless responses and answers what is on its way."""
+
+    _stopping = False
 
     def on_message_begin(self) -> None:
         """Begins a request."""
@@ -47,10 +54,20 @@ class HTTPProtocol(HttpToolsProtocol):
         extensions: dict[str, Any] = {EXTENSION: Lifeline(self.transport)}
         self.scope["extensions"] = extensions
 
+    def on_headers_complete(self) -> None:
+        """Starts to answer a request."""
+        super().on_headers_complete()
+        if self._stopping and self._answering():
+            self.cycle.keep_alive = False
+
     def shutdown(self) -> None:
-        """Ends the connection as soon as its response ends, and at once where that has no end."""
+        """Ends the connection as soon as its response ends, at once where that has no end, and after a moment where nothing is asked."""
+        self._stopping = True
+        if not self._answering():
+            self.loop.call_later(_ON_ITS_WAY_SECONDS, self._close_unless_answering)
+            return
         super().shutdown()
-        if not self._in_endless_response():
+        if not lifeline_of(dict(self.cycle.scope)).endless:
             return
         self.transport.close()
         self.cycle.disconnected = True
@@ -58,7 +75,11 @@ class HTTPProtocol(HttpToolsProtocol):
         self.flow.resume_writing()
         self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
 
-    def _in_endless_response(self) -> bool:
+    def _close_unless_answering(self) -> None:
+        if not self._answering():
+            self.transport.close()
+
+    def _answering(self) -> bool:
         # Before its first request a connection has none, whatever the annotation says.
         cycle: RequestResponseCycle | None = self.cycle
-        return cycle is not None and not cycle.response_complete and lifeline_of(dict(cycle.scope)).endless
+        return cycle is not None and not cycle.response_complete
