@@ -31,7 +31,6 @@ async def test_a_request_on_its_way_is_answered_though_the_server_stops(asked_be
             assert b"connection: close" not in head
         for connection in list(served.server.server_state.connections):
             connection.shutdown()
-        await asyncio.sleep(0.05)
         writer.write(REQUEST)
         head, body = await answer(reader)
         assert b" 200 " in head.split(b"\r\n")[0]
