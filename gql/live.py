@@ -297,8 +297,13 @@ class LiveEngine(Generic[PlanT]):
         self.counters.runs += 1
         self._unsettled.setdefault(run, time.monotonic())
         self._matcher.unregister(run)
+        floor = max(self._floor(), run.version, run.floor)
+        with self._log.keeping(floor):
+            await self._run_from(floor, run)
+
+    async def _run_from(self, floor: Version, run: LiveRun[PlanT]) -> None:
         try:
-            outcome = await self._execute(run.plan, max(self._floor(), run.version, run.floor))
+            outcome = await self._execute(run.plan, floor)
         except UnavailableError as error:
             self._fail(run, error)
             return

@@ -255,19 +255,46 @@ async def test_a_subscriber_keeps_one_result_and_gives_up_the_rest() -> None:
         await subscriber.next()
 
 
+def deletion(number: int) -> Change:
+    """At time 10 + number, the end of the product of that number."""
+    return Change(Version(10 + number), "products", f"prd_{number}", "delete", None, None)
+
+
 def test_the_log_of_changes_is_bounded_and_says_when_it_no_longer_tells() -> None:
     log, read_set = ChangeLog(most=3), ReadSet()
     log.begin(Version(10))
     assert log.may_have_changed(Version(9), read_set)
     assert not log.may_have_changed(Version(10), read_set)
     read_set.saw("prd_1")
-    for time in (11, 12, 13):
-        log.add(Change(Version(time), "products", f"prd_{time - 10}", "delete", None, None))
-    assert log.may_have_changed(Version(10), read_set)
-    assert not log.may_have_changed(Version(11), read_set)
-    log.add(Change(Version(14), "products", "prd_4", "delete", None, None))
-    assert log.may_have_changed(Version(10), ReadSet())
+    with log.keeping(Version(10)):
+        for number in (1, 2, 3):
+            log.add(deletion(number))
+        assert log.may_have_changed(Version(10), read_set)
+        assert not log.may_have_changed(Version(11), read_set)
+        log.add(deletion(4))
+        assert log.may_have_changed(Version(10), ReadSet())
+        assert not log.may_have_changed(Version(11), ReadSet())
+
+
+def test_the_log_of_changes_keeps_what_a_run_under_way_may_ask_for_and_no_more() -> None:
+    log, read_set = ChangeLog(), ReadSet()
+    log.begin(Version(10))
+    read_set.saw("prd_2")
+    log.add(deletion(1))
+    assert log.may_have_changed(Version(10), ReadSet()), "what was not kept may be anything"
     assert not log.may_have_changed(Version(11), ReadSet())
+    with log.keeping(Version(11)):
+        log.add(deletion(2))
+        with log.keeping(Version(12)):
+            log.add(deletion(3))
+            assert log.kept == 2
+        assert log.kept == 2
+        assert log.may_have_changed(Version(11), read_set)
+        with log.keeping(Version(12)):
+            assert not log.may_have_changed(Version(12), read_set)
+    assert log.kept == 0
+    assert not log.may_have_changed(Version(13), ReadSet())
+    assert log.may_have_changed(Version(12), ReadSet())
 
 
 # --- rights ---
