@@ -45,7 +45,9 @@ class Stack:
 
 
 @asynccontextmanager
-async def running_stack(*, max_live_per_user: int = 1_000, webhook_allow_private: bool = False) -> AsyncGenerator[Stack, None]:
+async def running_stack(
+    *, max_live_per_user: int = 1_000, webhook_allow_private: bool = False, job_slots: int = 8
+) -> AsyncGenerator[Stack, None]:
     """Starts everything, and stops it."""
     with tempfile.TemporaryDirectory(prefix="tillstream-bench-") as folder:
         wanted = Settings(
@@ -53,6 +55,7 @@ async def running_stack(*, max_live_per_user: int = 1_000, webhook_allow_private
             data_dir=Path(folder),
             max_live_per_user=max_live_per_user,
             webhook_allow_private=webhook_allow_private,
+            job_slots=job_slots,
             address_limits=0,
             max_cost_per_minute=10**12,
             max_key_requests_per_minute=10**9,
