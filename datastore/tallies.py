@@ -1,6 +1,7 @@
 """Counting up: rows of sums, and the numbers of gapless series. Both make their row where there is none yet."""
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import islice
 from typing import Any, cast
 
@@ -62,10 +63,11 @@ def _statement(
     return {"q": query, "u": change, "upsert": True}
 
 
-def summed_columns(table: type[TallyRow]) -> set[str]:
+@cache
+def summed_columns(table: type[TallyRow]) -> frozenset[str]:
     """The columns of a table of sums that are counted up."""
     columns = columns_of(table)
-    return {name for name, column in columns.items() if column.kind == "integer" and name not in table.spec.by_name[KEY].keys}
+    return frozenset(name for name, column in columns.items() if column.kind == "integer" and name not in table.spec.by_name[KEY].keys)
 
 
 def _made(transaction: Transaction, table: type[OwnedRow], plain: Mapping[str, Any] | None = None) -> Document:
