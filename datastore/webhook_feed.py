@@ -65,7 +65,7 @@ class WebhookLead:
 
     async def take(self, now: datetime) -> Lead | None:
         """The lead until the lease ends, or on from now where it is held already; None while another process has it."""
-        await self._begin(now)
+        await begin_feed(self.database, now)
         reply = await self.database.command(
             {
                 "findAndModify": FEED,
@@ -109,31 +109,32 @@ class WebhookLead:
         statement = {"q": {"name": _NAME, "holder": self.holder}, "u": {"$set": {"lease_until": EVER, "updated_at": now}}}
         await self.database.command({"update": FEED, "updates": [statement], "writeConcern": MAJORITY})
 
-    async def _begin(self, now: datetime) -> None:
-        """Makes the row where there is none, standing at the present moment."""
-        reply = await self.database.read({"find": FEED, "filter": {"name": _NAME}, "projection": {"_id": 1}, "limit": 1, "hint": "by_name"})
-        if reply["cursor"]["firstBatch"]:
-            return
-        position = end_of(await self.database.ping())
-        row = WebhookFeed(
-            id=WebhookFeed.new_id(),
-            created_at=now,
-            updated_at=now,
-            name=_NAME,
-            holder=None,
-            lease_until=EVER,
-            time=position.time,
-            token=position.token,
-            number=0,
-            gaps=0,
-        )
-        # Of two that make it at once, one meets the unique index: then it is there, and that is all that was wanted.
-        made = {"q": {"name": _NAME}, "u": {"$setOnInsert": row.to_document()}, "upsert": True}
-        await self.database.command({"update": FEED, "updates": [made], "writeConcern": MAJORITY})
-
     def _statement(self, position: Position, now: datetime, changes: Mapping[str, object]) -> Document:
         where = {"time": int(position.time), "token": position.token, "updated_at": now}
         return {"q": {"name": _NAME, "holder": self.holder}, "u": {"$set": {**changes, **where}}}
+
+
+async def begin_feed(database: Database, now: datetime) -> None:
+    """Sees to it that no change from now on is left out, whenever the first process comes that leads. Raises UnavailableError."""
+    reply = await database.read({"find": FEED, "filter": {"name": _NAME}, "projection": {"_id": 1}, "limit": 1, "hint": "by_name"})
+    if reply["cursor"]["firstBatch"]:
+        return
+    position = end_of(await database.ping())
+    row = WebhookFeed(
+        id=WebhookFeed.new_id(),
+        created_at=now,
+        updated_at=now,
+        name=_NAME,
+        holder=None,
+        lease_until=EVER,
+        time=position.time,
+        token=position.token,
+        number=0,
+        gaps=0,
+    )
+    # Of two that make it at once, one meets the unique index: then it is there, and that is all that was wanted.
+    made = {"q": {"name": _NAME}, "u": {"$setOnInsert": row.to_document()}, "upsert": True}
+    await database.command({"update": FEED, "updates": [made], "writeConcern": MAJORITY})
 
 
 async def subscribers(database: Database, at: Version) -> list[Subscriber]:

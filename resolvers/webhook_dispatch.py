@@ -149,13 +149,16 @@ class Dispatcher:
             await disable_endpoint(self._services, delivery.account_id, delivery.endpoint_id, reason)
 
     async def _tell_of_gap(self, lead: Lead, told: Sequence[Subscriber], error: StreamLostError) -> None:
-        """Goes on at the present moment, and tells every endpoint that changes have been missed."""
+        """Goes on at the present moment, and tells every endpoint that changes have been missed, those that were made meanwhile as well."""
         position = end_of(await self._services.database.ping())
+        by_id = {each.endpoint_id: each for each in (*told, *await subscribers(self._services.database, position.time))}
         since, until = moment_of(lead.position.time), moment_of(position.time)
         logger.error("changes between %s and %s are lost for webhooks: %s", since, until, error)
         body = gap_message(since, until)
         now = self._services.clock()
-        deliveries = [new_delivery(each, Event(GAP, "", body), now, lead.number + index) for index, each in enumerate(told, start=1)]
+        deliveries = [
+            new_delivery(each, Event(GAP, "", body), now, lead.number + index) for index, each in enumerate(by_id.values(), start=1)
+        ]
         await self._commit(Lead(position, lead.number + len(deliveries)), deliveries, gaps=1)
 
     async def clean(self) -> None:

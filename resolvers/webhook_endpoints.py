@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field
 from datastore import schema as tables
 from datastore.errors import ConflictError, ForbiddenError, InvalidInputError
 from datastore.scope import Role, Scope
-from datastore.webhook_feed import EVER, Subscriber
+from datastore.webhook_feed import EVER, Subscriber, begin_feed
 from datastore.writing import Writer
 from resolvers.arguments import DEFAULT_PAGE, After, First, id_of
 from resolvers.audit import differences, record
@@ -154,6 +154,8 @@ async def create_webhook_endpoint(
     check_manages(ctx.scope.role)
     db = ctx.writer(ctx.scope)
     url = _checked(ctx, input.url)
+    # Where workers are processes of their own, the first may be started after this.
+    await ctx.once("feed", lambda: begin_feed(ctx.services.database, ctx.now))
     await _check_room(db)
     secret = new_secret()
     row = await db.insert(

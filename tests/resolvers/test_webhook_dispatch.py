@@ -34,6 +34,15 @@ def events(receiver: Receiver) -> list[tuple[str, str]]:
     return [each.about for each in receiver.received]
 
 
+async def test_what_changes_before_any_process_has_ever_sent_webhooks_is_told_by_the_first(shop: Shop, receiver: Receiver) -> None:
+    api, _, owner = shop
+    await make_endpoint(api, owner, receiver.url, "product.*")
+    made = await make_product(api, owner)
+    async with sending(api.services):
+        await receiver.count(1)
+    assert events(receiver) == [("product.created", made["id"])]
+
+
 @pytest.mark.parametrize("asked_for_by_name", [1000, 0])
 async def test_an_endpoint_is_told_of_its_own_business_from_its_making_on(
     shop: Shop, receiver: Receiver, asked_for_by_name: int, monkeypatch: pytest.MonkeyPatch
