@@ -71,12 +71,13 @@ class Line:
         self._blocked: Counter[str] = Counter()
         """Rows that have a message under way, or that failed."""
         self._behind: set[str] = set()
-        """Rows of which messages were passed over."""
+        """Rows of which messages were passed over: what waits of them, up to `_looked`, is asked for one by one."""
         self._freed: deque[str] = deque()
         """Those of them whose next message may be sent."""
         self._page: deque[WebhookDelivery] = deque()
+        """Waiting messages in order, none of a row that is in `_behind`."""
         self._looked = -1
-        """Up to which number the waiting messages have been looked at."""
+        """Up to which number the waiting messages are known: they are in `_page`, or of a row that is in `_behind`."""
         self._endpoint: WebhookEndpoint
 
     async def run(self) -> None:
@@ -124,7 +125,13 @@ class Line:
         if failed.id not in self._scheduled:
             self._blocked[failed.row_id] += 1
         self._scheduled[failed.id] = failed
-        self._behind.add(failed.row_id)
+        self._pass_over(failed.row_id)
+
+    def _pass_over(self, row_id: str) -> None:
+        """Has what waits of a row wait behind what is under way or failed of it."""
+        if row_id not in self._behind:
+            self._behind.add(row_id)
+            self._page = deque(delivery for delivery in self._page if delivery.row_id != row_id)
 
     async def _fill(self) -> None:
         while len(self._under_way) < self._room() and (delivery := await self._next()) is not None:
@@ -169,15 +176,17 @@ class Line:
         """The next message that has not been tried, of a row that nothing is in the way of."""
         while True:
             if not self._page:
-                self._page.extend(await self._queues.waiting(self._queue, after=self._looked, limit=_PAGE, besides=self._behind))
-            if not self._page:
-                return None
+                found = await self._queues.waiting(self._queue, after=self._looked, limit=_PAGE, besides=self._behind)
+                if not found:
+                    return None
+                self._page.extend(delivery for delivery in found if delivery.row_id not in self._behind)
+                self._looked = found[-1].number
+                continue
             delivery = self._page.popleft()
-            self._looked = delivery.number
-            if not self._blocked[delivery.row_id] and delivery.row_id not in self._behind:
+            if not self._blocked[delivery.row_id]:
                 self._blocked[delivery.row_id] += 1
                 return delivery
-            self._behind.add(delivery.row_id)
+            self._pass_over(delivery.row_id)
 
     def _free(self, row_id: str) -> None:
         self._blocked[row_id] -= 1
@@ -203,7 +212,7 @@ class Line:
             self._services.monitor.webhooks[attempted.columns["state"].lower()] += 1
             if attempted.next_attempt_at is not None:
                 self._scheduled[delivery.id] = Scheduled(delivery.id, delivery.row_id, attempted.next_attempt_at)
-                self._behind.add(delivery.row_id)
+                self._pass_over(delivery.row_id)
             else:
                 self._free(delivery.row_id)
             await (self._succeeded() if attempted.delivered else self._failed(attempted))

@@ -40,8 +40,8 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     answer: Callable[[Received], bytes | None] = lambda _: status(200)
     """The whole answer; None: none, the request hangs."""
-    held: Callable[[Received], bool] = lambda _: False
-    """Which requests are answered only after `release`."""
+    held: Callable[[Received], bool | asyncio.Event] = lambda _: False
+    """Which requests are answered only after `release`, or after what is returned is set."""
     most_at_once: int = 0
     _at_once: int = 0
     _released: asyncio.Event = field(default_factory=asyncio.Event)
@@ -67,8 +67,8 @@ class Receiver:
         async with self._arrived:
             self.received.append(request)
             self._arrived.notify_all()
-        if self.held(request):
-            await self._released.wait()
+        if held := self.held(request):
+            await (self._released if held is True else held).wait()
         return self.answer(request)
 
     def release(self) -> None:

@@ -96,6 +96,32 @@ async def test_a_row_that_overtakes_those_that_were_looked_at_is_told_once(shop:
     assert len(receiver.received) == len(slow) + 4
 
 
+async def test_a_row_whose_messages_were_passed_over_stays_in_order_when_its_turn_comes_amid_others(
+    shop: Shop, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook_lines, "AT_ONCE", 2)
+    monkeypatch.setattr(webhook_lines, "_PAGE", 4)
+    api, _, owner = shop
+    late, *others = [await make_product(api, owner, f"Tea {number}") for number in range(6)]
+    endpoint = await make_endpoint(api, owner, receiver.url, "product.updated")
+    order = [late, late, others[0], others[1], others[2], late, others[3], others[4], late]
+    async with sending(api.services, sends=False):
+        for number, product in enumerate(order):
+            await rename(api, owner, product, f"Name {number}")
+        await until_logged(api, owner, endpoint["id"], lambda log: len(log) == len(order))
+    gates = {late["id"]: asyncio.Event(), others[2]["id"]: asyncio.Event()}
+    receiver.held = lambda request: gates.get(request.message["data"]["id"], False)
+    async with sending(api.services):
+        # The first of the row and another's are under way; two of the row's were passed over, one of them behind the other's.
+        await receiver.count(4)
+        gates[late["id"]].set()
+        await receiver.until(lambda: len(told(receiver, late)) == 4)
+        gates[others[2]["id"]].set()
+        await receiver.count(len(order))
+    assert told(receiver, late) == sorted(set(told(receiver, late)))
+    assert len(receiver.received) == len(order)
+
+
 async def test_a_receiver_that_hangs_holds_up_no_other(shop: Shop, receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     api, clock, owner = shop
     monkeypatch.setattr(webhook_attempts, "SECONDS", 0.5)
