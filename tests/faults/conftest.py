@@ -1,9 +1,11 @@
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from pymongo import AsyncMongoClient
 
-from datastore.embedded import BlobServer
+from datastore.embedded import BlobServer, MongoServer
 from datastore.settings import Settings
 from tests.faults.replica_set import ReplicaSet, three_nodes
 
@@ -35,3 +37,12 @@ async def replica_set(shared_set: ReplicaSet) -> AsyncIterator[ReplicaSet]:
     await shared_set.heal()
     yield shared_set
     await shared_set.heal()
+
+
+@pytest.fixture
+async def impatient_mongod(mongod: MongoServer) -> AsyncIterator[None]:
+    """A server that ends in seconds what a killed process left open: until then nobody else can write what it wrote."""
+    async with AsyncMongoClient[dict[str, Any]](mongod.uri) as client:
+        before = await client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": 4})
+        yield
+        await client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": before["was"]})

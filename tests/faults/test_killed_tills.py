@@ -12,10 +12,8 @@ from typing import Any
 
 import httpx
 import pytest
-from pymongo import AsyncMongoClient
 
 from datastore.database import Database
-from datastore.embedded import MongoServer
 from datastore.settings import Settings, environment_of
 from gql.serving import bind
 from resolvers.verify import verify
@@ -73,15 +71,6 @@ async def serving(settings: Settings, listening: socket.socket) -> AsyncIterator
         if process.returncode is None:
             process.send_signal(signal.SIGKILL)
         await process.wait()
-
-
-@pytest.fixture
-async def impatient_mongod(mongod: MongoServer) -> AsyncIterator[None]:
-    """A server that ends in seconds what a killed process left open: until then nobody else can take the next number."""
-    async with AsyncMongoClient[dict[str, Any]](mongod.uri) as client:
-        before = await client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": 4})
-        yield
-        await client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": before["was"]})
 
 
 @pytest.mark.usefixtures("impatient_mongod")
