@@ -94,10 +94,13 @@ class Turns:
         try:
             async with asyncio.timeout(self._patience):
                 return await place.called
-        except BaseException as error:
+        except TimeoutError:
+            if place.called.done() and not place.called.cancelled():  # at the very moment that the time was over
+                return place.called.result()
             self._give_up(key, line, place)
-            if isinstance(error, TimeoutError):
-                raise UnavailableError("Too many are changing the same rows just now; nothing was changed. Try again.") from None
+            raise UnavailableError("Too many are changing the same rows just now; nothing was changed. Try again.") from None
+        except BaseException:
+            self._give_up(key, line, place)
             raise
 
     def _give_up(self, key: Hashable, line: deque[_Place], place: _Place) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -156,4 +157,19 @@ async def test_who_leaves_the_line_takes_the_errand_along() -> None:
     async with asyncio.timeout(LIMIT_SECONDS):
         assert [await waiting[1], await waiting[3]] == [2, 6]
     assert parties == [[1, 3]]
+    assert len(turns) == 0
+
+
+async def test_who_is_carried_out_at_the_very_moment_that_patience_ends_is_told_what_came_of_it() -> None:
+    turns, parties = Turns(patience=0.02), list[list[int]]()
+    async with held(turns, "a"):
+        waiting = [asyncio.create_task(carried_out(turns, parties, number)) for number in (1, 2)]
+        await begun(*waiting)
+        over = time.monotonic() + 0.04
+        while time.monotonic() < over:  # the loop is held up: the turn comes, and the time is over, before any of them runs again
+            pass
+    async with asyncio.timeout(LIMIT_SECONDS):
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert parties == [[1, 2]]
+    assert outcomes == [2, 4]
     assert len(turns) == 0
