@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 from pymongo.errors import PyMongoError
@@ -38,6 +39,11 @@ class Moment:
     async def now(cls, database: Database) -> Self:
         """The present moment: all that has been acknowledged by now is in it."""
         return cls(database, await database.ping())
+
+    @property
+    def time(self) -> datetime:
+        """When it is, UTC, to the second before."""
+        return datetime.fromtimestamp(timestamp_of(self.version).time, UTC)
 
     async def stream(
         self,

@@ -7,7 +7,7 @@ behind UTC and up to 14 ahead of it (https://www.iana.org/time-zones).
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-from resolvers.recurrence import next_after
+from resolvers.recurrence import last_before, next_after
 from resolvers.verify_rows import Findings, Record
 
 _BEHIND: Final = timedelta(hours=-12)
@@ -33,12 +33,17 @@ def check_hour(findings: Findings, row: str, sale: Record) -> None:
         findings.add(f"{row}: sold_hour is {sale.sold_hour} on {sale.sold_on}, but {sale.sold_at.isoformat()} is in that hour nowhere")
 
 
-def check_next(findings: Findings, recurring: Record, booked: str | None) -> None:
-    """What recurs comes next on a day of its series, behind the last that it was booked for and not after its end."""
+def check_next(findings: Findings, recurring: Record, booked: str | None, now: datetime) -> None:
+    """What recurs comes next on a day of its series, behind the last that it was booked for and not after its end.
+
+    The days of its series before that, or up to its end where nothing comes next, have come by now: none of them was passed over.
+    """
     row, following = f"recurring expense {recurring.id}", recurring.next_on
     if following is None:
         if recurring.ends_on is None:
             findings.add(f"{row}: next_on is None, but it has no end")
+        else:
+            _check_passed(findings, recurring, booked, _midnight(recurring.ends_on), now)
         return
     day = _midnight(following)
     due = None if day is None else next_after(date.fromisoformat(recurring.starts_on), recurring.interval, (day - _DAY).date())
@@ -48,6 +53,17 @@ def check_next(findings: Findings, recurring: Record, booked: str | None) -> Non
         findings.add(f"{row}: next_on is {following}, but it has been booked for {booked}")
     if recurring.ends_on is not None and following > recurring.ends_on:
         findings.add(f"{row}: next_on is {following}, but it ends on {recurring.ends_on}")
+    _check_passed(findings, recurring, booked, None if day is None else day - _DAY, now)
+
+
+def _check_passed(findings: Findings, recurring: Record, booked: str | None, last: datetime | None, now: datetime) -> None:
+    """The days of a series up to `last` have come somewhere on Earth, or were booked. Whether each is booked still is not asked: what was
+    booked may have been deleted.
+    """
+    day = None if last is None else last_before(date.fromisoformat(recurring.starts_on), recurring.interval, (last + _DAY).date())
+    if day is not None and day.isoformat() > max(booked or "", (now + _AHEAD).date().isoformat()):
+        row = f"recurring expense {recurring.id}"
+        findings.add(f"{row}: next_on is {recurring.next_on}, but {day} has not come yet, and it was not booked for that")
 
 
 def _midnight(day: str) -> datetime | None:

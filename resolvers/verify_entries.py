@@ -65,7 +65,7 @@ async def checked_expenses(books: Books) -> AsyncIterator[Record]:
             books.check_currency(f"expense category {category.id}", category)
     async for recurring in books.rows(tables.RecurringExpense, "by_next", RECURRING):
         books.check_currency(f"recurring expense {recurring.id}", recurring)
-        check_next(books.findings, recurring, booked.get(recurring.id))
+        check_next(books.findings, recurring, booked.get(recurring.id), books.moment.time)
 
 
 async def checked_entries(books: Books) -> AsyncIterator[Record]:

@@ -60,12 +60,21 @@ def test_what_no_clock_shows_is_named(sold_on: str, sold_hour: int, named: list[
         ({"ends_on": "2026-03-30"}, None, 1),
         ({"next_on": None}, None, 1),
         ({"next_on": None, "ends_on": "2026-03-30"}, "2026-02-28", 0),
+        ({"next_on": None, "ends_on": "2026-03-30"}, None, 0),
+        ({"next_on": "2026-11-30"}, None, 0),
+        ({"next_on": "2026-12-31"}, "2026-10-31", 1),
+        ({"next_on": "2026-12-31"}, "2026-11-30", 0),
+        ({"next_on": None, "ends_on": "2026-11-29"}, "2026-10-31", 0),
+        ({"next_on": None, "ends_on": "2026-11-30"}, "2026-10-31", 1),
+        ({"starts_on": "2027-06-30", "next_on": "2027-06-30"}, None, 0),
+        ({"starts_on": "2026-11-25", "next_on": "2026-12-25"}, None, 0),
+        ({"starts_on": "2026-11-26", "next_on": "2026-12-26"}, None, 1),
     ],
 )
 def test_what_recurs_comes_next_on_a_day_of_its_series(columns: dict[str, Any], booked: str | None, named: int) -> None:
     row = {"interval": "MONTHLY", "starts_on": "2026-01-31", "ends_on": None, "next_on": "2026-03-31"}
     findings = Findings()
-    check_next(findings, Record(_id="rec_1", **row | columns), booked)
+    check_next(findings, Record(_id="rec_1", **row | columns), booked, NOON)
     assert len(findings.lines) == named, findings.lines
 
 

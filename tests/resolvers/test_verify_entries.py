@@ -123,6 +123,19 @@ BREAKS = [
         "^recurring expense {id}: next_on is {next_on}, but it ends on {starts_on}$",
     ),
     Break(
+        "what recurs only in some years",
+        RecurringExpense,
+        lambda before: {"next_on": f"2046{before['next_on'][4:]}"},
+        r"^recurring expense {id}: next_on is {new_next_on}, but 2046-[\d-]+ has not come yet, and it was not booked for that$",
+        {"interval": "MONTHLY"},
+    ),
+    Break(
+        "what has ended before its end",
+        RecurringExpense,
+        {"next_on": None, "ends_on": "2046-12-31"},
+        r"^recurring expense {id}: next_on is None, but 2046-[\d-]+ has not come yet, and it was not booked for that$",
+    ),
+    Break(
         "what has ended without an end",
         RecurringExpense,
         {"next_on": None, "ends_on": None},
