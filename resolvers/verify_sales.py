@@ -50,8 +50,8 @@ class _Related:
     items: dict[str, list[Record]]
     entries: dict[str, list[Record]]
     refunds: dict[str, list[Record]]
-    back: dict[str, _Back] = field(default_factory=dict)
-    """By the id of a line."""
+    back: dict[tuple[str, str], _Back] = field(default_factory=dict)
+    """By the id of the sale that was refunded, and that of the line."""
 
 
 async def checked_sales(books: Books) -> AsyncIterator[tuple[Record, Sequence[Record]]]:
@@ -62,7 +62,7 @@ async def checked_sales(books: Books) -> AsyncIterator[tuple[Record, Sequence[Re
             items = related.items.get(sale.id, ())
             _check_sale(books.findings, sale, items, related.refunds.get(sale.id, ()))
             for item in items:
-                _check_item(books, sale, item, related.back.get(item.id, _Back()))
+                _check_item(books, sale, item, related.back.get((sale.id, item.id), _Back()))
             books.check_currency(f"sale {sale.id}", sale)
             source = Source("sale", sale, "SALE", sale.total_minor, sale.sold_on, stands=counts(sale))
             check_entries(books, source, related.entries.get(sale.id, ()))
@@ -118,11 +118,11 @@ async def _related(books: Books, sales: Sequence[Record]) -> _Related:
         books.of(tables.Refund, "by_sale", sales, REFUND),
     )
     related = _Related(items, entries, refunds)
-    all_refunds = [refund for some in refunds.values() for refund in some]
+    all_refunds = {refund.id: refund for some in refunds.values() for refund in some}
     if all_refunds:
-        for some in (await books.of(tables.RefundItem, "by_refund", all_refunds, REFUND_ITEM)).values():
+        for id, some in (await books.of(tables.RefundItem, "by_refund", list(all_refunds.values()), REFUND_ITEM)).items():
             for item in some:
-                related.back.setdefault(item.sale_item_id, _Back()).add(item)
+                related.back.setdefault((all_refunds[id].sale_id, item.sale_item_id), _Back()).add(item)
     return related
 
 

@@ -6,7 +6,10 @@ import pytest
 
 from datastore.schema import Counter, Refund, RefundItem, Sale, SaleItem
 from resolvers.services import Services
+from tests.gql.api import Api, Person
 from tests.resolvers.broken_books import Break, assert_named, first, off_by_one, plus
+from tests.resolvers.shop import adjust, make_product
+from tests.resolvers.till import line, refund, sell
 
 pytestmark = pytest.mark.slow
 
@@ -127,3 +130,12 @@ async def test_pieces_that_went_back_without_having_been_taken_are_named(kept_bo
     gone_back = await first(kept_books.database, RefundItem, {"restocked": True})
     says = "^sale item {id}: its stock_taken is false, but a refund of it went back on the shelf$"
     await assert_named(kept_books, Break("never taken", SaleItem, {"stock_taken": False}, says, {"_id": gone_back["sale_item_id"]}))
+
+
+async def test_a_refund_that_says_it_is_of_another_sale_is_named_whatever_it_comes_to(api: Api, owner: Person, services: Services) -> None:
+    sample = await make_product(api, owner, "Sample", "0.00")
+    await adjust(api, owner, sample["id"], 2)
+    given_back, other = [await sell(api, owner, line(sample)) for _ in range(2)]
+    await refund(api, owner, given_back)
+    says = f"^sale item {given_back['items'][0]['id']}: refunded_quantity is 1, but its refunds make 0$"
+    await assert_named(services, Break("another's", Refund, {"sale_id": other["id"]}, says))
