@@ -9,7 +9,7 @@ from resolvers.verify_rows import Books, Record, chunked
 
 SALE = ("account_id", "status", "payment_method", "payment_status", "paid_at", "currency", "total_minor", "refunded_minor")
 PAYMENT = ("account_id", "sale_id", "status", "currency", "amount_minor", "provider_id", "paid_at")
-REFUND = ("account_id", "sale_id", "payment_id", "status")
+REFUND = ("account_id", "sale_id", "amount_minor", "payment_id", "status", "provider_id")
 
 
 async def check_payments(books: Books) -> None:
@@ -19,7 +19,7 @@ async def check_payments(books: Books) -> None:
         refunds = await books.of(tables.Refund, "by_sale", [sale for sale in sales if sale.refunded_minor], REFUND)
         for sale in sales:
             _check_sale(books, sale, payments.get(sale.id, ()))
-            _check_refunds(books, payments.get(sale.id, ()), refunds.get(sale.id, ()))
+            _check_refunds(books, sale, payments.get(sale.id, ()), refunds.get(sale.id, ()))
 
 
 def _check_sale(books: Books, sale: Record, payments: Sequence[Record]) -> None:
@@ -38,10 +38,17 @@ def _check_sale(books: Books, sale: Record, payments: Sequence[Record]) -> None:
             findings.add(f"{name}: it succeeded, but nobody knows which it is at Stripe")
 
 
-def _check_refunds(books: Books, payments: Sequence[Record], refunds: Iterable[Record]) -> None:
+def _check_refunds(books: Books, sale: Record, payments: Sequence[Record], refunds: Iterable[Record]) -> None:
     ids = {payment.id for payment in payments}
     for refund in refunds:
-        if refund.payment_id is not None and refund.payment_id not in ids:
-            books.findings.add(f"refund {refund.id}: it goes back by the payment {refund.payment_id}, which is none of its sale")
-        if refund.payment_id is None and refund.status != "SUCCEEDED":
-            books.findings.add(f"refund {refund.id}: its status is {refund.status}, but it goes back by no payment")
+        row = f"refund {refund.id}"
+        if refund.payment_id is None:
+            if refund.status != "SUCCEEDED":
+                books.findings.add(f"{row}: its status is {refund.status}, but it goes back by no payment")
+            if sale.paid_at is not None and refund.amount_minor:
+                books.findings.add(f"{row}: it goes back by no payment, but its sale was paid by one")
+            continue
+        if refund.payment_id not in ids:
+            books.findings.add(f"{row}: it goes back by the payment {refund.payment_id}, which is none of its sale")
+        if refund.status == "SUCCEEDED" and refund.provider_id is None:
+            books.findings.add(f"{row}: it succeeded, but nobody knows which it is at Stripe")

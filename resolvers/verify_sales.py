@@ -134,6 +134,8 @@ def _check_sale(findings: Findings, sale: Record, items: Sequence[Record], refun
         findings.differ(row, column, getattr(sale, column), _sum(items, column), "its items make")
     findings.differ(row, "refunded_minor", sale.refunded_minor, _sum(refunds, "amount_minor"), "its refunds make")
     findings.differ(row, "status", sale.status, _status(sale, items), "its items say")
+    if sale.payment_method != "ONLINE" and (sale.payment_status == "PENDING" or sale.paid_at is not None):
+        findings.add(f"{row}: its payment_method is {sale.payment_method}, but its money is waited for, or was")
     check_day(findings, row, "sold_on", sale.sold_on, sale.sold_at)
     check_hour(findings, row, sale)
     _check_positions(findings, row, items)

@@ -24,6 +24,18 @@ BREAKS = [
         "an entry of a sale that waits", Sale, {"payment_status": "PENDING"}, "^sale {id}: 1 of its 1 ledger entries stand, but none may$"
     ),
     Break("a refund by no payment", Refund, {"payment_id": None}, "^refund {id}: its status is PENDING, but it goes back by no payment$"),
+    Break(
+        "a refund that Stripe was never told of",
+        Refund,
+        {"payment_id": None, "status": "SUCCEEDED", "job_id": None},
+        "^refund {id}: it goes back by no payment, but its sale was paid by one$",
+    ),
+    Break(
+        "a refund that Stripe knows nothing of",
+        Refund,
+        {"status": "SUCCEEDED"},
+        "^refund {id}: it succeeded, but nobody knows which it is at Stripe$",
+    ),
     Break("a refund by another payment", Refund, {"payment_id": "pay_x"}, "^refund {id}: it goes back by the payment pay_x, which is none"),
 ]
 
@@ -43,3 +55,9 @@ async def books(api: Api, owner: Person, services: Services) -> Services:
 async def test_each_thing_that_does_not_fit_is_named(books: Services) -> None:
     for one in BREAKS:
         await assert_named(books, one)
+
+
+async def test_a_sale_that_waits_for_money_at_the_till_is_named(api: Api, owner: Person, services: Services) -> None:
+    await awaited_sale(api, owner)
+    says = "^sale {id}: its payment_method is CASH, but its money is waited for, or was$"
+    await assert_named(services, Break("at the till", Sale, {"payment_method": "CASH"}, says))
