@@ -20,7 +20,7 @@ async def check_computed(books: Books) -> None:
     for table in computing_tables():
         figures = _figures(table)
         columns = columns_of(table).keys() - {"_id"}
-        async for row in books.rows(table, _index_of_all(table), columns):
+        async for row in books.rows(table, index_of_all(table), columns):
             for column, figure in figures.items():
                 _check(books, f"{table.spec.noun} {row.id}", column, getattr(row, column), figure(row))
 
@@ -30,16 +30,16 @@ def computing_tables() -> list[type[OwnedRow]]:
     return [table for table in tables.TABLES if issubclass(table, OwnedRow) and table.model_computed_fields]
 
 
+def index_of_all(table: type[OwnedRow]) -> str:
+    """An index that every row stands in once."""
+    whole = (index for index in table.spec.indexes if list_key(table, index) is None and not index_presence(table, index))
+    return next(whole).name
+
+
 def _figures(table: type[OwnedRow]) -> dict[str, Callable[[Record], Any]]:
     """How each is made: the very function of the table, which asks of a row nothing but its columns."""
     made = {name: computed.wrapped_property.fget for name, computed in table.model_computed_fields.items()}
     return {name: figure for name, figure in made.items() if figure is not None}
-
-
-def _index_of_all(table: type[OwnedRow]) -> str:
-    """An index that every row stands in once."""
-    whole = (index for index in table.spec.indexes if list_key(table, index) is None and not index_presence(table, index))
-    return next(whole).name
 
 
 def _check(books: Books, row: str, column: str, stored: Any, figure: Any) -> None:

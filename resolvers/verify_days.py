@@ -39,6 +39,9 @@ def check_next(findings: Findings, recurring: Record, booked: str | None, now: d
     The days of its series before that, or up to its end where nothing comes next, have come by now: none of them was passed over.
     """
     row, following = f"recurring expense {recurring.id}", recurring.next_on
+    if _midnight(recurring.starts_on) is None:
+        findings.add(f"{row}: starts_on is {recurring.starts_on}, which is no day")
+        return
     if following is None:
         if recurring.ends_on is None:
             findings.add(f"{row}: next_on is None, but it has no end")
