@@ -76,10 +76,9 @@ async def lines_of(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
 
 async def read_csv(lines: AsyncIterable[str], columns: Mapping[str, str]) -> AsyncIterator[Record]:
     """The rows of a CSV file. Raises InvalidInputError for a header that names no such columns, and for a quote that is never closed."""
-    header, delimiter = None, ","
-    async for number, text in _rows_of_csv(lines):
+    header = None
+    async for number, text, delimiter in _rows_of_csv(lines):
         if header is None:
-            delimiter = max(_DELIMITERS, key=text.count)
             header = Header(_split(text, number, delimiter), columns, number=number)
             continue
         try:
@@ -104,24 +103,52 @@ async def read_json_lines(lines: AsyncIterable[str], columns: Mapping[str, str])
                 yield Record(number, {}, fault=str(error))
 
 
-async def _rows_of_csv(lines: AsyncIterable[str]) -> AsyncIterator[tuple[int, str]]:
-    """Each row with its number: several lines, where a quoted cell has line ends in it."""
+async def _rows_of_csv(lines: AsyncIterable[str]) -> AsyncIterator[tuple[int, str, str]]:
+    """Each row with its number and the delimiter, which is the one that the first has most of.
+
+    A row is several lines, where a quoted cell has line ends in it.
+    """
     parts: list[str] = []
-    number, length, quotes = 0, 0, 0
+    number, length, opened, delimiter = 0, 0, False, ""
     async for line in lines:
         parts.append(line)
         length += len(line)
-        quotes += line.count('"')
-        if quotes % 2:
+        opened = _ends_quoted(line, delimiter, opened=opened, begins=len(parts) == 1)
+        if opened:
             if length > LONGEST_ROW:
                 raise _at(number + 1, "a quote is opened in it and not closed for a long time")
             continue
         number += 1
         if length:
-            yield number, "\n".join(parts)
-        parts, length, quotes = [], 0, 0
+            text = "\n".join(parts)
+            delimiter = delimiter or max(_DELIMITERS, key=text.count)
+            yield number, text, delimiter
+        parts, length = [], 0
     if parts:
         raise _at(number + 1, "a quote is opened in it and never closed")
+
+
+def _ends_quoted(line: str, delimiter: str, *, opened: bool, begins: bool) -> bool:
+    """Whether a line ends within a quoted cell; `opened`: it begins within one, `begins`: it is the first of its row.
+
+    A quote opens a cell only where that begins: others, as in 5" nails, are what the cell says. Before the delimiter is known, all count.
+    """
+    if '"' not in line:
+        return opened
+    if not delimiter:
+        return opened != (line.count('"') % 2 == 1)
+    place = int(begins and line.startswith('"'))
+    opened = opened or place == 1
+    while True:
+        if not opened:
+            place = line.find(f'{delimiter}"', place) + 2
+            if place == 1:  # there is none
+                return False
+        place = line.find('"', place) + 1
+        if place == 0:
+            return True
+        opened = line.startswith('"', place)  # two stand for one
+        place += opened
 
 
 def _split(text: str, number: int, delimiter: str) -> list[str]:

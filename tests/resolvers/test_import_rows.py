@@ -44,6 +44,19 @@ async def test_other_delimiters_are_known_by_the_header(delimiter: str) -> None:
     assert await csv_of(f"name{delimiter}taxRate\nTea{delimiter}7") == [Record(2, {"name": "Tea", "taxRate": "7"})]
 
 
+async def test_a_quote_within_a_cell_is_a_quote() -> None:
+    rows = ['Nail 5",1', "Tea,2", 'Screw 3",3', 'a "b, 4', '"Two\nlines",5', '"x"y",6', "Last,7"]
+    assert await csv_of("\n".join(["name,taxRate", *rows])) == [
+        Record(2, {"name": 'Nail 5"', "taxRate": "1"}),
+        Record(3, {"name": "Tea", "taxRate": "2"}),
+        Record(4, {"name": 'Screw 3"', "taxRate": "3"}),
+        Record(5, {"name": 'a "b', "taxRate": "4"}),
+        Record(6, {"name": "Two\nlines", "taxRate": "5"}),
+        Record(7, {}, fault="is no CSV: ',' expected after '\"'"),
+        Record(8, {"name": "Last", "taxRate": "7"}),
+    ]
+
+
 TEXTS = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="'"))
 
 
