@@ -102,7 +102,7 @@ async def rows_to_read(database: Database, account_id: str | None = None) -> int
 
 
 async def _check(books: Books) -> None:
-    async for row in books.rows(tables.Settings, "by_account", ("account_id", "currency")):
+    async for row in books.rows(tables.Settings, "by_account", ("account_id", "currency", "currency_fixed")):
         books.settings[row.account_id] = row
     named = False
     for check in CHECKS:

@@ -63,6 +63,8 @@ class Books:
     """Told how many rows were read."""
     settings: dict[str, Record] = field(default_factory=dict)
     """Of each account."""
+    loose: set[str] = field(default_factory=set)
+    """Accounts whose currency may be changed though there are amounts."""
     sales: int = 0
     """How many were looked at."""
     entries: int = 0
@@ -88,12 +90,16 @@ class Books:
         return found
 
     def check_currency(self, row: str, record: Record) -> None:
-        """An amount is in the currency of its account."""
+        """An amount is in the currency of its account, and fixes it."""
         settings = self.settings.get(record.account_id)
         if settings is None:
             self.findings.add(f"{row}: its account {record.account_id} has no settings")
         else:
             self.findings.differ(row, "currency", record.currency, settings.currency, "its account's is")
+            if not settings.currency_fixed and settings.account_id not in self.loose:
+                self.loose.add(settings.account_id)
+                amounts = f"amounts are stored in {record.currency}, that of {row} among them"
+                self.findings.add(f"settings {settings.id}: currency_fixed is False, but {amounts}")
 
 
 async def chunked(rows: AsyncIterator[T], size: int = CHUNK) -> AsyncIterator[list[T]]:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from datastore.schema import Counter, Refund, RefundItem, Sale, SaleItem
+from datastore.schema import Counter, Refund, RefundItem, Sale, SaleItem, Settings
 from resolvers.services import Services
 from tests.gql.api import Api, Person
 from tests.resolvers.broken_books import Break, assert_named, first, off_by_one, plus
@@ -117,6 +117,12 @@ BREAKS = [
     *(
         Break(f"a foreign currency in {table.spec.name}", table, {"currency": "USD"}, "{id}: currency is USD, but its account's is EUR$")
         for table in (Sale, SaleItem, Refund, RefundItem)
+    ),
+    Break(
+        "a currency that may be changed",
+        Settings,
+        {"currency_fixed": False},
+        "^settings {id}: currency_fixed is False, but amounts are stored in EUR, that of product prd_.* among them$",
     ),
 ]
 
