@@ -7,6 +7,7 @@ behind UTC and up to 14 ahead of it (https://www.iana.org/time-zones).
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
+from resolvers.days import EARLIEST, LATEST
 from resolvers.recurrence import last_before, next_after
 from resolvers.verify_rows import Findings, Record
 
@@ -39,9 +40,11 @@ def check_next(findings: Findings, recurring: Record, booked: str | None, now: d
     The days of its series before that, or up to its end where nothing comes next, have come by now: none of them was passed over.
     """
     row, following = f"recurring expense {recurring.id}", recurring.next_on
-    if _midnight(recurring.starts_on) is None:
-        findings.add(f"{row}: starts_on is {recurring.starts_on}, which is no day")
-        return
+    for column in ("starts_on", "ends_on"):
+        named = getattr(recurring, column)
+        if named is not None and _midnight(named) is None:
+            findings.add(f"{row}: {column} is {named}, which is no day that it can be")
+            return
     if following is None:
         if recurring.ends_on is None:
             findings.add(f"{row}: next_on is None, but it has no end")
@@ -70,11 +73,12 @@ def _check_passed(findings: Findings, recurring: Record, booked: str | None, las
 
 
 def _midnight(day: str) -> datetime | None:
-    """Where a day begins in UTC; None for what is no day."""
+    """Where a day begins in UTC; None for what is no day, or none that anything is recorded or planned for."""
     try:
-        return datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
+        found = date.fromisoformat(day)
     except ValueError:
         return None
+    return datetime.combine(found, datetime.min.time(), UTC) if EARLIEST <= found <= LATEST else None
 
 
 def _is_somewhere(begun: timedelta, length: timedelta) -> bool:
