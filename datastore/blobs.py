@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 CHUNK_BYTES: Final = 1 << 18
 """Of an object that come at once, at most, where it is read."""
 
-PART_BYTES: Final = 8 << 20
-"""Of an object that is written: more is sent in parts of this size, of which S3 takes 10,000."""
+PART_BYTES: Final = 5 << 20
+"""Of an object that is written: more is sent in parts of this size, the least that S3 takes. It takes 10,000 of them."""
 
 _CONNECT_SECONDS: Final = 5
 _READ_SECONDS: Final = 30
@@ -285,8 +285,10 @@ async def _pieces(chunks: AsyncIterable[bytes], length: int) -> AsyncGenerator[b
     async for chunk in chunks:
         waiting += chunk
         while len(waiting) >= length:
-            yield bytes(waiting[:length])
+            with memoryview(waiting) as view:
+                piece = bytes(view[:length])
             del waiting[:length]
+            yield piece
     yield bytes(waiting)
 
 
