@@ -51,12 +51,14 @@ class WatchedSessions:
         return len(self._watchers)
 
     async def add(self, subscriber: Watcher, scope: Scope) -> None:
-        """Looks after a subscriber from now on, and ends it at once where its session has ended since it was authenticated."""
+        """Looks after a subscriber from now on, and ends it at once where its session has ended or changed since it was authenticated."""
         if subscriber.session_id is None:
             return
         watchers = self._watchers.setdefault(subscriber.session_id, {})
+        # What is watched with these very rights already ends by itself; a socket may be older than the rights of the others.
+        looked_after = scope in watchers.values()
         watchers[subscriber] = scope
-        if len(watchers) == 1:  # of a session that is watched already, every change is noticed
+        if not looked_after:
             await self._check(subscriber.session_id)
 
     def discard(self, subscriber: Watcher) -> None:

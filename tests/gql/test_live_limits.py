@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,6 +22,7 @@ from gql.dirty import DirtyQueue
 from gql.live_contracts import Limits, Outcome
 from gql.rights import Authorization
 from gql.subscribers import Known, Subscriber, frame_of
+from gql.wire import Caller, GraphQLParams
 from tests.gql.api import Api, Person
 
 CREATE = 'mutation ($n: String!) { createProduct(input: {name: $n, price: "1.00"}) { id } }'
@@ -371,3 +372,17 @@ async def test_nothing_runs_on_a_socket_whose_session_has_ended(live_server: str
         assert "data" in await ask("{ settings { currency } }")
         await api.data("mutation { signOut }", caller=ada)
         assert (await ask(CREATE, {"n": "Late"}))[0]["extensions"]["code"] == "UNAUTHENTICATED"
+
+
+async def test_who_was_given_another_role_watches_nothing_more_on_an_older_socket(api: Api, ada: Person) -> None:
+    """Also while the same session, as it is now, watches something on another."""
+    before = Caller(await api.scope_of(ada), "test", just_authenticated=False)
+    update = {"update": "sessions", "updates": [{"q": {"user_id": ada.user_id}, "u": {"$set": {"role": "STAFF"}}}]}
+    await api.services.database.command(update)
+    params = GraphQLParams("subscription { live { balance } }")
+    async with api.watch(STOCKS, caller=ada) as watching:
+        async with aclosing(api.service.subscribe(api.service.prepare(params), params, before)) as payloads:
+            first = json.loads((await anext(payloads)).body)
+        assert first["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
+        await api.settle()
+        assert len(watching.results) == 1
