@@ -95,6 +95,8 @@ class File(OwnedRow):
     """Which action made it, under which name: the same one makes it once."""
     thumbnail_problem: str | None = None
     """Why there are no thumbnails of a picture, for people to read."""
+    private: bool = False
+    """Whether its bytes are for who had it made alone."""
 
     @computed_field  # type: ignore[prop-decorator]
     @property

@@ -110,13 +110,15 @@ def action(
     timeout: float = TIMEOUT,
     at_once: int | None = None,
     listed: bool = True,
+    private: bool = False,
 ) -> Callable[[Function], Function]:
     """Marks an action: tried `attempts` times at most, the first time again after some `first_backoff` seconds, each try ended after
-    `timeout` seconds; `at_once` of them in one process; `listed` where people see its jobs.
+    `timeout` seconds; `at_once` of them in one process; `listed` where people see its jobs; `private` where nobody is told what came of
+    one but who scheduled it.
     """
 
     def mark(function: Function) -> Function:
-        declare(Action(kind_of(function), function, attempts, first_backoff, timeout, at_once, listed))
+        declare(Action(kind_of(function), function, attempts, first_backoff, timeout, at_once, listed, private))
         return function
 
     return mark

@@ -92,7 +92,7 @@ class File(Node):
             thumbnail_problem=row.thumbnail_problem,
         )
 
-    @field(columns=["status", "blob", "name", "content_type"])
+    @field(columns=["status", "blob", "name", "content_type", "private", "uploaded_by_id"])
     async def download_url(
         self,
         ctx: QueryContext,
@@ -107,10 +107,14 @@ class File(Node):
             ),
         ] = False,
     ) -> str | None:
-        """Where its bytes can be fetched, by whoever has this, until it expires; null where it is not READY."""
+        """Where its bytes can be fetched, by whoever has this, until it expires; null where it is not READY, or is what somebody else was
+        handed about themself.
+        """
         if not 1 <= expires_in <= LONGEST_SECONDS:
             raise InvalidInputError.of("expiresIn", f"must be from 1 to {LONGEST_SECONDS:,}")
         if self.row.status != "READY" or self.row.blob is None:
+            return None
+        if self.row.private and self.row.uploaded_by_id != ctx.scope.user_id:
             return None
         url, until = ctx.storage.download(self.row, ctx.instant, expires_in, inline=inline)
         ctx.usage.holds_until(until)

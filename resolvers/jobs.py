@@ -6,7 +6,7 @@ A job is seen by who scheduled it, and by all owners and managers of the busines
 import json
 from datetime import datetime
 from enum import Enum
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import strawberry
 from strawberry.scalars import JSON
@@ -20,6 +20,7 @@ from resolvers.connections import Connection
 from resolvers.files import File
 from resolvers.functions import MutationContext, QueryContext, field, mutation, query, shows
 from resolvers.nodes import Node, node_type
+from resolvers.scheduling import ACTIONS
 
 
 @strawberry.enum(description="Where a job stands.")
@@ -53,7 +54,6 @@ class Job(Node):
     total: int | None = strawberry.field(description="Of how many pieces; null where that is not known.")
     attempts: int = strawberry.field(description="How often it was begun.")
     error: str | None = strawberry.field(description="Why the last attempt failed; null where none did.")
-    result: JSON | None = strawberry.field(description="What came of it: an object whose fields the action tells.")
     run_at: datetime = strawberry.field(description="When it was due, or is due to be tried again.")
     started_at: datetime | None = strawberry.field(description="When the last attempt began.")
     finished_at: datetime | None = strawberry.field(description="When it ended.")
@@ -74,12 +74,20 @@ class Job(Node):
             total=row.total,
             attempts=row.attempts,
             error=row.error,
-            result=_result(row),
             run_at=row.run_at,
             started_at=row.started_at,
             finished_at=row.finished_at,
             cancel_asked=row.cancel_asked,
         )
+
+    @field(columns=["kind", "user_id", "result"])
+    async def result(self, ctx: QueryContext) -> JSON | None:
+        """What came of it: an object whose fields the action tells; null where that is about somebody else alone."""
+        action = ACTIONS.get(self.row.kind)
+        if action is not None and action.private and self.row.user_id != ctx.scope.user_id:
+            return None
+        kept: JSON | None = None if self.row.result is None else json.loads(self.row.result)
+        return kept
 
     @field(columns=["file_id"])
     async def file(self, ctx: QueryContext) -> File | None:
@@ -92,10 +100,6 @@ def _progress(row: tables.Job) -> float | None:
     if row.status == "SUCCEEDED":
         return 1.0
     return None if not row.total else min(1.0, row.done / row.total)
-
-
-def _result(row: tables.Job) -> Any:
-    return None if row.result is None else json.loads(row.result)
 
 
 @query

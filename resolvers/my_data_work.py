@@ -42,13 +42,13 @@ files is not repeated: business/files.jsonl lists them, and the API gives their 
 """
 
 
-@action(attempts=5, first_backoff=10, timeout=TIMEOUT, at_once=1)
+@action(attempts=5, first_backoff=10, timeout=TIMEOUT, at_once=1, private=True)
 async def export_my_data(ctx: ActionContext) -> Outcome:
     """Gathers what is about the person, and, for an owner, writes all into a ZIP file. Its progress counts tables."""
     about = {**await ctx.query(_about_person), "membership": await ctx.query(_membership)}
     if ctx.scope.role != "OWNER":
         return Outcome(about)
-    return Outcome(about, await store_result(ctx, name="my-data.zip", content_type=ZIP, chunks=_zipped(ctx, about)))
+    return Outcome(about, await store_result(ctx, name="my-data.zip", content_type=ZIP, chunks=_zipped(ctx, about), private=True))
 
 
 async def _zipped(ctx: ActionContext, about: Mapping[str, Any]) -> AsyncIterator[bytes]:

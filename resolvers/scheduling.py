@@ -21,7 +21,7 @@ class Action:
     """A function that is carried out as a job.
 
     `attempts`: how often, at most; `first_backoff` and `timeout` in seconds; `at_once`: how many of it one process carries out at the same
-    time, None for any number; `listed`: whether people see its jobs.
+    time, None for any number; `listed`: whether people see its jobs; `private`: whether what came of one is for who scheduled it alone.
     """
 
     kind: str
@@ -31,6 +31,7 @@ class Action:
     timeout: float
     at_once: int | None
     listed: bool
+    private: bool
 
 
 ACTIONS: Final[dict[str, Action]] = {}

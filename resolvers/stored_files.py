@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import aclosing
+from typing import Any
 
 from datastore import schema as tables
 from datastore.blobs import NoBlobError
@@ -15,8 +16,8 @@ from resolvers.functions import MutationContext, QueryContext
 from resolvers.storage import FINAL, blob_key, new_version
 
 
-async def store_result(ctx: ActionContext, *, name: str, content_type: str, chunks: AsyncIterable[bytes]) -> str:
-    """Stores what an action made as a file of the account; its id.
+async def store_result(ctx: ActionContext, *, name: str, content_type: str, chunks: AsyncIterable[bytes], private: bool = False) -> str:
+    """Stores what an action made as a file of the account, whose bytes are for who scheduled it alone where it is `private`; its id.
 
     The bytes go to the file store as they come, in little memory, and count in the quota. One job stores one file of a name: an attempt
     after it gets the same id, and nothing more is stored. Raises ConflictError where the quota is used up, UnavailableError where the file
@@ -29,8 +30,9 @@ async def store_result(ctx: ActionContext, *, name: str, content_type: str, chun
     file_id, version = tables.File.new_id(), new_version()
     key = f"{FINAL}{ctx.scope.account_id}/{file_id}/{version}"
     stored = await ctx.outside.blobs.write(key, content_type, chunks)
-    facts = {"name": name, "content_type": content_type, "size": stored.size, "sha256": stored.sha256}
-    row = await ctx.mutate(_keep, file_id=file_id, blob=version, origin=origin, quota_bytes=ctx.outside.storage.quota_bytes, **facts)
+    kind = {"name": name, "content_type": content_type, "size": stored.size}
+    facts = {"id": file_id, "blob": version, "origin": origin, "sha256": stored.sha256, "status": "READY", "private": private}
+    row = await ctx.mutate(_keep, kind=kind, facts=facts, quota_bytes=ctx.outside.storage.quota_bytes)
     return row.id
 
 
@@ -73,14 +75,10 @@ async def _ready(ctx: QueryContext, file_id: str) -> tables.File | None:
     return row if row is not None and row.status == "READY" else None
 
 
-async def _keep(  # noqa: PLR0913  # a file's facts
-    ctx: MutationContext, *, file_id: str, blob: str, origin: str, name: str, content_type: str, size: int, sha256: str, quota_bytes: int
-) -> tables.File:
+async def _keep(ctx: MutationContext, *, kind: dict[str, Any], facts: dict[str, Any], quota_bytes: int) -> tables.File:
     """Stores the row of a file whose bytes are in the store already."""
     db = ctx.db.for_business  # what a job may make was decided where it was scheduled
-    made = await db.find(tables.File, "by_origin", origin)
+    made = await db.find(tables.File, "by_origin", facts["origin"])
     if made is not None:
         return made
-    row = new_file(ctx, name=name, content_type=content_type, size=size, lapses_at=None)
-    facts = {"id": file_id, "blob": blob, "origin": origin, "sha256": sha256, "status": "READY"}
-    return await add_file(db, row.model_copy(update=facts), quota_bytes)
+    return await add_file(db, new_file(ctx, **kind, lapses_at=None).model_copy(update=facts), quota_bytes)

@@ -84,7 +84,8 @@ async def import_products(
 async def export_my_data(ctx: MutationContext) -> Job:
     """Gathers all that is kept about you: the `result` of the job, `{profile, sessions, membership}`.
 
-    For an OWNER its `file` is a ZIP file that has all rows of the business as well.
+    For an OWNER its `file` is a ZIP file that has all rows of the business as well. Nobody but you is told the result or can
+    fetch the file.
     """
     await record(ctx.db, "DATA_EXPORTED", subject=ctx.scope.user_id, detail="all data of a person")
     return Job.of(await ctx.schedule(my_data_work.export_my_data, {}))

@@ -14,6 +14,7 @@ from tests.jobs import work_off
 from tests.resolvers.ledgers import keep_ledger
 from tests.resolvers.sheet_files import XLSX, book
 from tests.resolvers.shop import make_product
+from tests.resolvers.teams import join
 from tests.resolvers.uploading import fetch, link, store
 
 JOB = "id status error attempts progress result file { id name contentType }"
@@ -158,3 +159,18 @@ async def test_an_owner_gets_all_that_is_kept_and_no_secret(api: Api, owner: Per
     assert "Mug" not in everything
     assert "argon2" not in everything
     assert "refreshHash" not in everything
+
+
+@pytest.mark.parametrize("role", ["STAFF", "OWNER"])
+async def test_what_is_kept_about_a_person_is_handed_to_nobody_else(api: Api, owner: Person, role: str) -> None:
+    """Managers see all jobs and files of the business; of this one, that it was done."""
+    manager, person = await join(api, owner, "MANAGER"), owner if role == "OWNER" else await join(api, owner, role)
+    job = await done(api, person, MY_DATA)
+    assert job["result"]["profile"]["email"] == person.email
+    shown = (await api.data(f"{{ jobs {{ nodes {{ {JOB} }} }} }}", caller=manager))["jobs"]["nodes"]
+    assert [each["result"] for each in shown if each["id"] == job["id"]] == [None]
+    links = "{ files { nodes { name downloadUrl } } }"
+    names = ["my-data.zip"] if role == "OWNER" else []
+    assert (await api.data(links, caller=manager))["files"]["nodes"] == [{"name": name, "downloadUrl": None} for name in names]
+    if role == "OWNER":
+        assert zipfile.is_zipfile(io.BytesIO(await content_of(api, person, job)))
