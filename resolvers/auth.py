@@ -1,5 +1,6 @@
 """Who a request comes from: the one module that grants scopes."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -9,6 +10,7 @@ from datastore.errors import UnauthenticatedError
 from datastore.ids import ZERO_ULID
 from datastore.reading import IdentityReader, Reader, Snapshot
 from datastore.scope import Role, Scope, grant
+from datastore.writing import Writer
 from resolvers.functions import IdentityMutationContext
 from resolvers.key_texts import PREFIX, is_key
 from resolvers.services import Services
@@ -105,6 +107,15 @@ def system() -> Scope:
     an account was. Its account has no other rows, and nobody signs in to it. Internal.
     """
     return grant(_SYSTEM_ACCOUNT, _SYSTEM_USER, "STAFF")
+
+
+async def trail_of(writer: Callable[[Scope], Writer], user: tables.User | None) -> Scope:
+    """As whom it is recorded what was tried or done at an address without a session: in the business that its user signed up with, while
+    they are a member there, else in nobody's. It costs the same where nobody has the address. Internal.
+    """
+    scope = system() if user is None else on_behalf_of(user.home_account_id, user.id)
+    member = await writer(scope).find(tables.Member, "by_user", scope.user_id)
+    return system() if member is None else scope
 
 
 def membership_row(user_id: str, account_id: str, now: datetime) -> tables.Membership:

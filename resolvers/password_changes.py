@@ -13,7 +13,7 @@ from datastore import schema as tables
 from datastore.errors import InvalidInputError, UnauthenticatedError
 from resolvers.account_mails import Arguments, Code, no_mail, note_mail, password_reset_mail
 from resolvers.audit import record
-from resolvers.auth import on_behalf_of, system
+from resolvers.auth import system, trail_of
 from resolvers.codes import Purpose, drop_code, issue_code, redeem_code, wrong_code
 from resolvers.functions import IdentityMutationContext, identity_mutation
 from resolvers.mailing import send_mail
@@ -55,8 +55,7 @@ async def request_password_reset(
     user = await ctx.committed.find(tables.User, "by_email", address)
     code = await issue_code(ctx, Purpose.RESET, address)
     await ctx.schedule(system(), send_mail, _reset_mail(ctx, address, user, code))
-    trail = system() if user is None else on_behalf_of(user.home_account_id, user.id)
-    await record(ctx.writer(trail), "PASSWORD_RESET_REQUESTED")
+    await record(ctx.writer(await trail_of(ctx.writer, user)), "PASSWORD_RESET_REQUESTED")
     return True
 
 
@@ -76,7 +75,7 @@ async def reset_password(
     user = await ctx.identity.update(user, password_hash=password_hash, email_verified=True)
     await end_sessions(ctx, user.id)
     await _tell(ctx, user)
-    await record(ctx.writer(on_behalf_of(user.home_account_id, user.id)), "PASSWORD_RESET")
+    await record(ctx.writer(await trail_of(ctx.writer, user)), "PASSWORD_RESET")
     return True
 
 

@@ -12,7 +12,7 @@ from datastore.transactions import Transaction, run_transaction
 from datastore.writing import Writer
 from resolvers.arguments import id_of
 from resolvers.audit import record
-from resolvers.auth import on_behalf_of, role_in, system
+from resolvers.auth import role_in, trail_of
 from resolvers.functions import IdentityMutationContext, identity_mutation
 from resolvers.passwords import OfferedPassword
 from resolvers.sessions import Session, make_room, start_session
@@ -64,16 +64,15 @@ async def sign_in(ctx: IdentityMutationContext, input: Annotated[SignInInput, st
 
 async def _note_failure(ctx: IdentityMutationContext, known: tables.User | None) -> None:
     """Adds a failure to the trail of the business that was tried, or of nobody's, in a transaction of its own: the caller's is undone."""
-    scope, address = _tried(known), ctx.address
+    address = ctx.address
 
     async def note(transaction: Transaction) -> None:
-        await record(Writer(transaction, scope, address), "SIGN_IN_FAILED")
+        def writer(scope: Scope) -> Writer:
+            return Writer(transaction, scope, address)
+
+        await record(writer(await trail_of(writer, known)), "SIGN_IN_FAILED")
 
     await run_transaction(ctx.services.database, note)
-
-
-def _tried(known: tables.User | None) -> Scope:
-    return system() if known is None else on_behalf_of(known.home_account_id, known.id)
 
 
 async def _place_of(ctx: IdentityMutationContext, user: tables.User, wanted: str | None) -> tuple[str, Role]:
