@@ -128,10 +128,11 @@ async def invite_member(
 async def resend_invite(ctx: IdentityMutationContext, id: InvitationId) -> Invitation:
     """Sends an invitation once more, with a new code that is good for seven days; the one before is good no longer. For owners.
 
-    CONFLICT where it was accepted or revoked.
+    CONFLICT where it was accepted or revoked, and where they could not be invited now, as `inviteMember` says.
     """
     db = await owners_writer(ctx)
     row = await _pending(db, id)
+    await _check_room(db, row.email, ctx.now, but=row.id)
     await _end_code(ctx, row)
     row = await db.update(row, expires_at=ctx.now + GOOD_FOR)
     await _send(ctx, db, row)
@@ -194,11 +195,11 @@ async def _join(ctx: IdentityMutationContext, db: Writer, user: tables.User, inv
     )
 
 
-async def _check_room(db: Writer, email: str, now: datetime) -> None:
-    """Raises ConflictError where somebody is there already, or nobody more can be."""
+async def _check_room(db: Writer, email: str, now: datetime, *, but: str | None = None) -> None:
+    """Raises ConflictError where somebody is there already, or nobody more can be; the invitation with the id `but` does not count."""
     members = await db.scan(tables.Member, "by_created", (), first=MOST_MEMBERS)
     pending = await db.scan(tables.Invitation, "by_status", ("PENDING",), first=1000, descending=True)
-    open_ones = [row for row in pending if row.expires_at > now]
+    open_ones = [row for row in pending if row.expires_at > now and row.id != but]
     if any(member.email == email for member in members):
         raise ConflictError("Who signs in with this address is a member already.")
     if any(row.email == email for row in open_ones):

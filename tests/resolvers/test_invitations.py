@@ -145,6 +145,23 @@ async def test_a_business_has_so_many_members_and_no_more(api: Api, owner: Perso
     assert await api.code(INVITE, {"input": {"email": "fourth@example.org", "role": "STAFF"}}, caller=owner) == "CONFLICT"
 
 
+async def test_an_invitation_that_expired_is_sent_again_only_where_it_could_be_made(
+    api: Api, owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the most members there is nobody who is let go when the business is closed."""
+    for module in (members, invitations):
+        monkeypatch.setattr(module, "MOST_MEMBERS", 3)
+    made = await invite(api, owner, "grace@example.org", "OWNER")
+    await shift(database, "invitations", "expires_at", timedelta(days=8))
+    again = await invite(api, owner, "grace@example.org")
+    assert await api.code(RESEND, {"id": made["id"]}, caller=owner) == "CONFLICT"
+    await api.data(REVOKE, {"id": again["id"]}, caller=owner)
+    await invite(api, owner, "second@example.org")
+    third = await invite(api, owner, "third@example.org")
+    assert await api.code(RESEND, {"id": made["id"]}, caller=owner) == "CONFLICT"
+    await api.data(RESEND, {"id": third["id"]}, caller=owner)
+
+
 @pytest.mark.parametrize(("role", "reads"), [("MANAGER", True), ("STAFF", False)])
 async def test_who_is_no_owner_invites_nobody(api: Api, owner: Person, role: str, reads: bool) -> None:
     other = await join(api, owner, role)
