@@ -343,7 +343,7 @@ class IdempotencyKey(OwnedRow):
     user_id: str
     key: str
     input_hash: str
-    """SHA-256 of the mutation's name and arguments."""
+    """Keyed digest of the mutation's name and arguments."""
     result: str
     """The result as JSON, in the form `resolvers/functions.py` reads back."""
 

@@ -6,7 +6,6 @@ mutations has one for each of its fields. Keys are kept for `KEPT_FOR`. Rows are
 than `MOST_KEPT_BYTES` just the ids are kept, and the rows are given again as they are then.
 """
 
-import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from pydantic import BaseModel
 from datastore.errors import ConflictError
 from datastore.schema import TABLES_BY_NAME, IdempotencyKey
 from datastore.scope import Scope
+from datastore.sealing import Digests
 from datastore.tables import OwnedRow, Row
 from datastore.writing import Writer
 
@@ -44,7 +44,13 @@ class Replays:
 
     @classmethod
     def of(
-        cls, key: str | None, response_key: str, scope: Scope | None, function: Callable[..., Awaitable[Any]], arguments: dict[str, Any]
+        cls,
+        key: str | None,
+        response_key: str,
+        scope: Scope | None,
+        function: Callable[..., Awaitable[Any]],
+        arguments: dict[str, Any],
+        digests: Digests,
     ) -> "Replays | None":
         """None without a key, for callers who are not signed in, and for results that must not be kept (tokens)."""
         result_type = get_type_hints(function)["return"]
@@ -54,7 +60,8 @@ class Replays:
             return None
         # The role is in it: who has another now is not given what they were shown in the one before.
         asked = json.dumps([function.__name__, arguments, scope.role], default=_plain, sort_keys=True)
-        return cls(scope, f"{key}/{response_key}", hashlib.sha256(asked.encode()).hexdigest(), row_type)
+        # Keyed, for there may be a password in it, which whoever read the database could else try out.
+        return cls(scope, f"{key}/{response_key}", digests.of("idempotency", asked), row_type)
 
     async def carry_out(self, db: Writer, body: Callable[[], Awaitable[Any]], now: datetime) -> Any:
         """The first result where there is one, else the body's, kept under the key.

@@ -103,7 +103,7 @@ class Run:
                 return await function(ctx, **arguments)
         if not marking.public:
             signed_in(self._scope, pending=marking.pending)
-        replays = Replays.of(self._idempotency_key, response_key, self._confirmed, function, arguments)
+        replays = Replays.of(self._idempotency_key, response_key, self._confirmed, function, arguments, self._services.digests)
 
         async def body(context: MutationContext | IdentityMutationContext, db: Writer | None) -> Any:
             if replays is None or db is None:

@@ -62,7 +62,7 @@ class Services:
     outside: Outside
     limiter: Limiter
     digests: Digests
-    """Of e-mail codes."""
+    """Of e-mail codes, and of what was asked for under idempotency keys."""
     clock: Callable[[], datetime] = utc_now
     monitor: Monitor = field(default_factory=Monitor)
     turns: Turns = field(default_factory=Turns)

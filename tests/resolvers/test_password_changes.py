@@ -1,4 +1,6 @@
 import asyncio
+import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -112,3 +114,16 @@ async def test_what_was_kept_under_an_idempotency_key_holds_no_hash(api: Api, ow
     again = await api.execute(document, caller=owner, idempotency_key="k")
     assert first["data"] == again["data"]
     assert "$argon2" not in str((await contents(database))["idempotency_keys"])
+
+
+async def test_a_password_cannot_be_tried_against_what_is_kept_under_an_idempotency_key(
+    api: Api, owner: Person, database: Database
+) -> None:
+    """A fast hash of it would be worth no more than the password, however slow the other one is."""
+    change = {"currentPassword": PASSWORD, "newPassword": NEW}
+    assert "errors" not in await api.execute(CHANGE, {"input": change}, caller=owner, idempotency_key="k")
+    [kept] = (await contents(database))["idempotency_keys"]
+    names = {"current_password": PASSWORD, "new_password": NEW}
+    guess = json.dumps(["change_password", {"input": names}, "OWNER"], sort_keys=True)
+    assert len(kept["input_hash"]) == 64
+    assert kept["input_hash"] != hashlib.sha256(guess.encode()).hexdigest()
