@@ -19,6 +19,7 @@ from typing import Any, Final
 from datastore.errors import UnavailableError
 from datastore.rate_limits import Limit, Limiter
 from datastore.scope import Scope
+from resolvers.text import email_address
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +63,14 @@ def _network(asking: Asking) -> str:
 
 
 def _email(asking: Asking) -> str | None:
-    """The address in the arguments, in one spelling."""
+    """The address in the arguments, in one spelling: that in which it is stored, or, of what is none, that in which it was sent."""
     found = asking.arguments.get("email") or getattr(asking.arguments.get("input"), "email", None)
-    return found.strip().casefold() if isinstance(found, str) else None
+    if not isinstance(found, str):
+        return None
+    try:
+        return email_address(found)
+    except ValueError:
+        return found
 
 
 def _email_and_network(asking: Asking) -> str | None:

@@ -68,6 +68,14 @@ async def test_the_factor_widens_limits_by_address_alone_or_switches_them_off(li
     assert mails == ["done"] * 3 + ["limited"]
 
 
+async def test_a_mailbox_is_one_however_its_address_is_spelt(limiter: Limiter) -> None:
+    """A domain in the wide letters of East Asia is the same domain (UTS 46)."""
+    spellings = [" Ada@Example.org", "ada@ＥＸＡＭＰＬＥ.org", "ada@example。org", "ada@ｅxample.org"]  # noqa: RUF001  they look alike
+    outcomes = [await tried(limiter, "request_password_reset", asking(email=spelling)) for spelling in spellings]
+    assert outcomes == ["done"] * 3 + ["limited"]
+    assert await tried(limiter, "request_password_reset", asking(email="no address")) == "done"
+
+
 async def test_limits_of_a_business_are_shared_by_its_people_and_by_nobody_else(limiter: Limiter, scope: Scope) -> None:
     mine = asking("192.0.2.1", scope, email="customer@example.org")
     again = asking("192.0.2.2", scope, email="Customer@example.org ")
