@@ -222,6 +222,8 @@ def _default_of(argument: GraphQLArgument) -> object:
 def _items(value: object, otherwise: int) -> int:
     if isinstance(value, list):
         value = len(value)
+    if isinstance(value, float) and value.is_integer():  # which GraphQL takes for an Int
+        value = int(value)
     return min(max(value, 0), MOST_ITEMS) if isinstance(value, int) and not isinstance(value, bool) else otherwise
 
 

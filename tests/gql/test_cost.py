@@ -63,6 +63,8 @@ def test_a_document_costs_the_values_of_full_pages(document: str, expected: int)
         ("query ($n: Int! = 4) { top(first: $n) { n } }", {}, 9),
         ("query ($n: Int! = 4) { top(first: $n) { n } }", {"n": 1}, 3),
         ("query ($n: Int!) { page(first: $n) { nodes { top(first: $n) { n } } } }", {"n": 3}, 2 + 3 * (1 + 1 + 3 * 2)),
+        ("query ($n: Int! = 1) { page(first: $n) { nodes { top(first: $n) { n } } } }", {"n": 3.0}, 2 + 3 * (1 + 1 + 3 * 2)),
+        ("query ($n: Int!) { top(first: $n) { n } }", {"n": 9.5}, 7),
         ("query ($n: Int!) { top(first: $n) { n } }", {"n": "nine"}, 7),
         ("query ($n: Int!) { top(first: $n) { n } }", {"n": True}, 7),
         ("query ($n: Int!) { top(first: $n) { n } }", {"n": 10**30}, 1 + MOST_ITEMS * 2),
@@ -103,3 +105,13 @@ async def test_what_is_too_costly_is_neither_run_nor_watched(api: Api, ada: Pers
     async with api.watch(document, caller=ada) as watching:
         [error] = watching.last["errors"]
         assert error["extensions"]["code"] == "TOO_COMPLEX"
+
+
+async def test_a_whole_number_costs_the_same_however_it_is_written(api: Api, ada: Person) -> None:
+    """GraphQL takes the JSON number 3.0 for an Int: so must who counts."""
+    for name in ("Tea", "Mug", "Cup"):
+        await api.data('mutation ($n: String!) { createProduct(input: {name: $n, price: "1.00"}) { id } }', {"n": name}, caller=ada)
+    document = "query ($n: Int! = 1) { products(first: $n) { nodes { name } } }"
+    plain, pointed = [await api.execute(document, {"n": number}, caller=ada) for number in (3, 3.0)]
+    assert len(pointed["data"]["products"]["nodes"]) == 3
+    assert pointed == plain
