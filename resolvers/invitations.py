@@ -162,6 +162,8 @@ async def accept_invite(
     known = await ctx.identity.find(tables.InvitationCode, "by_hash", hash_of(code[:_MOST_CODE].strip()))
     if known is None or user is None or known.email != user.email or known.expires_at <= ctx.now:
         raise NotFoundError(_NOT_GOOD)
+    # Who deletes their account, or takes another name or address, deals with the businesses that they are a member of: this is then one.
+    await ctx.identity.guard(user)
     db = ctx.writer(on_behalf_of(known.account_id, user.id)).for_business
     row = await db.get(tables.Invitation, known.invitation_id)
     if row is None:

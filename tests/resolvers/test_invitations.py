@@ -1,6 +1,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,13 +13,14 @@ from resolvers.crons import CronContext
 from resolvers.functions import marking_of
 from resolvers.runs import Run
 from resolvers.services import Services
-from tests.gql.api import Api, Person
+from tests.gql.api import PASSWORD, Api, Person
 from tests.resolvers.conftest import Unchanged, contents
 from tests.resolvers.post import post_office, text_of
 from tests.resolvers.shop import problems
 from tests.resolvers.signing import shift
 from tests.resolvers.teams import ACCEPT, INVITE, RESEND, REVOKE, accept, code_for, invite, join
 
+DELETE = "mutation ($password: String!) { deleteAccount(password: $password) }"
 LIST = "query ($status: InvitationStatus) { invitations(status: $status) { nodes { id email role status invitedBy { name } } } }"
 
 
@@ -160,6 +162,29 @@ async def test_an_invitation_that_expired_is_sent_again_only_where_it_could_be_m
     third = await invite(api, owner, "third@example.org")
     assert await api.code(RESEND, {"id": made["id"]}, caller=owner) == "CONFLICT"
     await api.data(RESEND, {"id": third["id"]}, caller=owner)
+
+
+async def test_who_deletes_their_account_while_they_accept_is_no_member(
+    api: Api, owner: Person, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An owner who is nobody would keep a business alive that nobody gets into."""
+    grace = await api.sign_up("grace@example.org")
+    await database.command({"update": "users", "updates": [{"q": {}, "u": {"$set": {"email_verified": True}}, "multi": True}]})
+    await invite(api, owner, grace.email, "OWNER")
+    code, join_now = await code_for(api, grace.email), invitations._join
+    leaving: list[asyncio.Task[Any]] = []
+
+    async def join_late(*args: Any) -> Any:
+        """Leaves the deletion time to come first, or to find that it must wait."""
+        if not leaving:
+            leaving.append(asyncio.create_task(api.data(DELETE, {"password": PASSWORD}, caller=grace)))
+            await asyncio.wait(leaving, timeout=1)
+        return await join_now(*args)
+
+    monkeypatch.setattr(invitations, "_join", join_late)
+    await api.execute(ACCEPT, {"code": code}, caller=grace)
+    assert await leaving[0] == {"deleteAccount": True}
+    assert {row["user_id"] for table in ("members", "memberships") for row in (await contents(database))[table]} == {owner.user_id}
 
 
 @pytest.mark.parametrize(("role", "reads"), [("MANAGER", True), ("STAFF", False)])
