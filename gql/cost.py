@@ -9,7 +9,7 @@ measure, once, and an execution only the few terms that are open.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
@@ -102,8 +102,7 @@ def cost_of(operation: OperationDefinitionNode, document: DocumentNode, schema: 
     measuring = _Measuring(schema, fragments, defaults)
     root = schema.get_root_type(operation.operation)
     selected = measuring.selections(root, operation.selection_set)
-    extra = MUTATION_COST * len(operation.selection_set.selections) if operation.operation.value == "mutation" else 0
-    return _sum([selected.once, selected.each.times(Size(ASSUMED_ITEMS)), Cost(extra)])
+    return _sum([selected.once, selected.each.times(Size(ASSUMED_ITEMS))])
 
 
 def evaluate(cost: Cost, variables: Mapping[str, Any]) -> int:
@@ -142,7 +141,8 @@ class _Measuring:
 
     def _selection(self, parent: object, node: SelectionNode) -> _Selected:
         if isinstance(node, FieldNode):
-            return self._field(parent, node)
+            field = self._field(parent, node)
+            return replace(field, once=_sum([field.once, Cost(MUTATION_COST)])) if parent is self._schema.mutation_type else field
         if isinstance(node, FragmentSpreadNode):
             name = node.name.value
             if name not in self._measured:

@@ -48,6 +48,7 @@ def cost(document: str, variables: dict[str, object] | None = None) -> int:
         ("{ top(first: 2000000000) { n } }", 1 + MOST_ITEMS * 2),
         ("{ top(first: -5) { n } }", 1),
         ("mutation { a: m { n } b: m { n } }", 2 * (2 + MUTATION_COST)),
+        ("mutation { ...both } fragment both on Mutation { a: m { n } ... { b: m { n } } }", 2 * (2 + MUTATION_COST)),
         ("subscription { live { many { n } } }", 2 + ASSUMED_ITEMS * 2),
         ('{ __type(name: "Query") { name fields { name } } n }', 1 + 1),
     ],
