@@ -98,7 +98,12 @@ class Settings(BaseSettings):
         default=1, ge=0, le=1e9, allow_inf_nan=False, description="Factor of all limits by address; 0 switches them off."
     )
     max_operations_per_socket: int = Field(default=100, ge=1, le=100_000, description="Most operations that one socket may have under way.")
-    max_live_per_user: int = Field(default=1000, ge=1, le=1_000_000, description="Most operations that one user may watch in one process.")
+    max_live_per_user: int = Field(
+        default=1000,
+        ge=1,
+        le=1_000_000,
+        description="Most operations that one user may watch in one process, and all who are not signed in at one address.",
+    )
     max_live_per_process: int = Field(default=200_000, ge=1, le=10_000_000, description="Most operations that are watched in one process.")
     connection_init_seconds: float = Field(
         default=10, gt=0, le=600, allow_inf_nan=False, description="Seconds that a new socket has to introduce itself."

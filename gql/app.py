@@ -73,7 +73,7 @@ async def open_services(settings: Settings) -> AsyncGenerator[Services, None]:
 async def open_service(services: Services) -> AsyncGenerator[GraphQLService, None]:
     """The schema on these services, with its live engine running."""
     service = GraphQLService(build_schema(), services)
-    limits = Limits(services.settings.max_live_per_user, services.settings.max_live_per_process)
+    limits = _limits_of(services.settings)
     service.engine = LiveEngine(
         ChangeStream(services.database), service.execute_live, service.authorize_session, services.database.ping, limits
     )
@@ -85,6 +85,11 @@ async def open_service(services: Services) -> AsyncGenerator[GraphQLService, Non
     finally:
         services.monitor.figures = before
         await service.engine.stop()
+
+
+def _limits_of(settings: Settings) -> Limits:
+    per_network = max(1, round(settings.max_live_per_user * settings.address_limits)) if settings.address_limits > 0 else None
+    return Limits(settings.max_live_per_user, settings.max_live_per_process, per_network)
 
 
 def create_app(

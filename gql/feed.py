@@ -29,12 +29,12 @@ _START: Final = Position(BEGINNING, "")
 class Follower:
     """One who follows the changes of an account."""
 
-    __slots__ = ("_buffer", "_error", "_waiter", "account_id", "listening", "reached", "session_id", "user_id")
+    __slots__ = ("_buffer", "_error", "_waiter", "account_id", "counted_as", "listening", "reached", "session_id")
 
     def __init__(self, scope: Scope) -> None:
         self.account_id = scope.account_id
         self.session_id = scope.session_id
-        self.user_id: str | None = scope.user_id
+        self.counted_as: str | None = scope.user_id
         self.listening = False
         """Whether the buffer goes on at its end."""
         self.reached = _START

@@ -145,17 +145,19 @@ class LiveEngine(Generic[PlanT]):
 
     # --- subscribing ---
 
-    async def watch(self, plan: PlanT, known: Known | None = None, push: Push | None = None) -> AsyncGenerator[Frame, None]:
+    async def watch(
+        self, plan: PlanT, known: Known | None = None, push: Push | None = None, network: str | None = None
+    ) -> AsyncGenerator[Frame, None]:
         """The results of an operation, newest only, until the caller stops, the operation turns out final, or the session ends.
 
         `known` is the result that a reconnecting caller has: it is not sent again, nor is an older one. What `push` could send is not
-        given. Raises UnavailableError when no change stream can be opened, RateLimitedError past the user's limit, UnauthenticatedError
-        when the session ends.
+        given. Who is not signed in is counted by their `network`. Raises UnavailableError when no change stream can be opened,
+        RateLimitedError past the limit of the user or the network, UnauthenticatedError when the session ends.
         """
         await self._until_open()
         if known is not None and known.version > self._stream.position and known.version > await self._now():
             known = None  # of another cluster, or made up: no snapshot of this one is as late
-        subscriber = self._join(plan, known, push)
+        subscriber = self._join(plan, known, push, network)
         try:
             # The session may have ended since it was authenticated (when the socket was opened, say), before anybody listened for that.
             if plan.scope is not None:
@@ -176,9 +178,9 @@ class LiveEngine(Generic[PlanT]):
         except TimeoutError:
             raise UnavailableError("Live results are not available at the moment; try again.") from None
 
-    def _join(self, plan: PlanT, known: Known | None, push: Push | None) -> Subscriber:
+    def _join(self, plan: PlanT, known: Known | None, push: Push | None, network: str | None) -> Subscriber:
         scope = plan.scope
-        subscriber = Subscriber(scope.session_id if scope else None, scope.user_id if scope else None, known, push)
+        subscriber = Subscriber(scope.session_id if scope else None, scope.user_id if scope else network, known, push)
         self._admit(subscriber)
         self._put_on(self._runs.join(subscriber, plan), subscriber, known.version if known else BEGINNING)
         return subscriber
@@ -207,14 +209,15 @@ class LiveEngine(Generic[PlanT]):
     def _admit(self, subscriber: Watcher) -> None:
         if self._watched_by.total() >= self._limits.per_process:
             raise UnavailableError("This server watches as many operations as it can. Try again later.")
-        if subscriber.user_id is not None and self._watched_by[subscriber.user_id] >= self._limits.per_user:
-            raise RateLimitedError(f"You watch {self._limits.per_user} operations already; end some of them first.", retry_after=1)
-        self._watched_by[subscriber.user_id] += 1
+        most = self._limits.per_network if subscriber.session_id is None else self._limits.per_user
+        if subscriber.counted_as is not None and most is not None and self._watched_by[subscriber.counted_as] >= most:
+            raise RateLimitedError(f"You watch {most} operations already; end some of them first.", retry_after=1)
+        self._watched_by[subscriber.counted_as] += 1
 
     def _dismiss(self, subscriber: Watcher) -> None:
-        self._watched_by[subscriber.user_id] -= 1
-        if not self._watched_by[subscriber.user_id]:
-            del self._watched_by[subscriber.user_id]
+        self._watched_by[subscriber.counted_as] -= 1
+        if not self._watched_by[subscriber.counted_as]:
+            del self._watched_by[subscriber.counted_as]
         self._sessions.discard(subscriber)
 
     def _leave(self, subscriber: Subscriber) -> None:

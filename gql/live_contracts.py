@@ -30,10 +30,13 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How many operations may be watched at once, equal ones counted each: by one user, and in this process."""
+    """How many operations may be watched at once, equal ones counted each: by one user, in this process, and by all who are not signed in
+    at one network (None: any number).
+    """
 
     per_user: int
     per_process: int
+    per_network: int | None = None
 
 
 class Stream(Protocol):

@@ -17,7 +17,8 @@ class Watcher(Protocol):
     """Who watches with a session."""
 
     session_id: str | None
-    user_id: str | None
+    counted_as: str | None
+    """Whose limit it counts to: a user's, or the network's of who is not signed in."""
 
     def end(self, error: TillstreamError) -> None:
         """Ends the watching: the rights to it are gone."""

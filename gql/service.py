@@ -201,7 +201,9 @@ class GraphQLService:
                         yield payload
                 return
             known = known_of(operation.known, params.variables)
-            async with aclosing(self.engine.watch(LivePlan.of(operation, params, caller.principal), known, caller.push)) as frames:
+            plan = LivePlan.of(operation, params, caller.principal)
+            network = network_of(caller.address) if caller.address else None
+            async with aclosing(self.engine.watch(plan, known, caller.push, network)) as frames:
                 async for frame in frames:
                     yield _payload(frame)
         except TillstreamError as error:

@@ -52,11 +52,11 @@ def frame_of(body: bytes, *, has_data: bool, version: Version, digest: bytes, fi
 class Subscriber:
     """One watcher of an operation. It keeps the newest result only, however slowly it reads."""
 
-    __slots__ = ("_error", "_frame", "_known", "_push", "_waiter", "floor", "served", "session_id", "user_id")
+    __slots__ = ("_error", "_frame", "_known", "_push", "_waiter", "counted_as", "floor", "served", "session_id")
 
-    def __init__(self, session_id: str | None, user_id: str | None, known: Known | None = None, push: Push | None = None) -> None:
+    def __init__(self, session_id: str | None, counted_as: str | None, known: Known | None = None, push: Push | None = None) -> None:
         self.session_id = session_id
-        self.user_id = user_id
+        self.counted_as = counted_as
         self.served = False
         """Whether it has, or had, the result that the operation had last."""
         self.floor = BEGINNING

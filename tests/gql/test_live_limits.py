@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -199,6 +199,25 @@ async def test_one_user_may_watch_so_many_operations_and_is_told(api: Api, ada: 
             assert "errors" not in another.last
     async with api.watch(STOCKS, caller=ada) as free_again:
         assert "errors" not in free_again.last
+
+
+async def test_strangers_at_one_address_may_watch_so_many_operations_together(
+    api: Api, ada: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that a process watches is then not theirs: who is signed in still watches."""
+    monkeypatch.setattr(api.engine, "_limits", Limits(per_user=100, per_process=3, per_network=2))
+    params = GraphQLParams("subscription { live { viewer { id } } }")
+
+    async with AsyncExitStack() as stack:
+        answers = []
+        for address in ("2001:db8::1", "2001:db8::2", "2001:db8::3"):
+            stranger = Caller(None, "test", address=address)
+            payloads = await stack.enter_async_context(aclosing(api.service.subscribe(api.service.prepare(params), params, stranger)))
+            answers.append(json.loads((await anext(payloads)).body))
+        assert ["errors" in answer for answer in answers] == [False, False, True]
+        assert answers[2]["errors"][0]["extensions"]["code"] == "RATE_LIMITED"
+        watching = await stack.enter_async_context(api.watch(STOCKS, caller=ada))
+        assert "errors" not in watching.last
 
 
 async def test_a_process_watches_so_many_operations_and_says_so(api: Api, ada: Person, monkeypatch: pytest.MonkeyPatch) -> None:
