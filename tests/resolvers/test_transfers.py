@@ -174,3 +174,19 @@ async def test_what_is_kept_about_a_person_is_handed_to_nobody_else(api: Api, ow
     assert (await api.data(links, caller=manager))["files"]["nodes"] == [{"name": name, "downloadUrl": None} for name in names]
     if role == "OWNER":
         assert zipfile.is_zipfile(io.BytesIO(await content_of(api, person, job)))
+
+
+async def test_who_watched_the_same_jobs_is_pushed_nothing_about_another(api: Api, owner: Person) -> None:
+    """Two owners share one execution until there is something in it that is for one of them alone."""
+    partner = await join(api, owner, "OWNER")
+    document = "subscription { live { jobs { nodes { status result file { downloadUrl } } } } }"
+    async with api.watch(document, caller=owner) as first, api.watch(document, caller=partner) as second:
+        await done(api, partner, MY_DATA)
+        await first.until(lambda: "SUCCEEDED" in json.dumps(first.last))
+        await second.until(lambda: "SUCCEEDED" in json.dumps(second.last))
+        await api.settle()
+        [theirs] = second.last["data"]["live"]["jobs"]["nodes"]
+        assert theirs["result"]["profile"]["email"] == partner.email
+        assert "X-Amz-Signature" in theirs["file"]["downloadUrl"]
+        assert partner.email not in json.dumps(first.results)
+        assert "X-Amz-Signature" not in json.dumps(first.results)
