@@ -54,11 +54,12 @@ class ActionContext:
     """What an action may do: call queries and mutations, and reach what is outside. It has no database.
 
     `handle` is the same in every attempt of a job and in no other job: services outside are given it as their idempotency key.
-    `attempt` counts from 1.
+    `attempt` counts from 1; `last` says that it is not tried again by itself where this attempt fails.
     """
 
     handle: str
     attempt: int
+    last: bool
     services: Services = field(repr=False)
     calls: Calls = field(repr=False)
     report: Report = field(repr=False)

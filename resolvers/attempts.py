@@ -111,7 +111,7 @@ class Attempt:
         scope = await self._scope(job)
         if scope is None:
             return Ending("FAILED", _GONE)
-        context = self._context(job, scope)
+        context = self._context(job, scope, action)
         self._work = asyncio.create_task(_timed(action, context, json.loads(job.arguments)), name=f"action {action.kind}")
         if self._interruption is not None:
             self._work.cancel()
@@ -166,10 +166,11 @@ class Attempt:
             return await scope_at_work(self._services, job.account_id, job.user_id)
         return scope_of_the_system(job.account_id, job.user_id)
 
-    def _context(self, job: Job, scope: Scope) -> ActionContext:
+    def _context(self, job: Job, scope: Scope, action: Action) -> ActionContext:
         return ActionContext(
             handle=job.id,
             attempt=self._ticket.attempt,
+            last=self._failures >= action.attempts,
             services=self._services,
             calls=Calls(self._services, scope),
             report=self._report,

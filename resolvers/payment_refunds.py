@@ -40,6 +40,8 @@ class Back:
 async def give_back(ctx: ActionContext, *, refund_id: str) -> Outcome:
     """Gives the money of a refund back at Stripe, once however often it is tried."""
     back = await ctx.query(back_of, refund_id=refund_id)
+    if back.row.job_id != ctx.handle:  # two that look at once what Stripe gave back would both find nothing
+        raise PermanentError("Another job gives it back.")
     if back.row.status != "SUCCEEDED":
         await _give_back(ctx, back)
     return Outcome({"refundId": refund_id})
@@ -49,7 +51,7 @@ async def _give_back(ctx: ActionContext, back: Back) -> None:
     try:
         given = await ctx.outside.payments.refund(back.intent_id, back.amount, back.metadata, ctx.handle)
     except UnavailableError as error:
-        status = "FAILED" if ctx.attempt >= ATTEMPTS else "PENDING"
+        status = "FAILED" if ctx.last else "PENDING"
         await ctx.mutate(note_refund, refund_id=back.row.id, status=status, failure=error.message)
         raise
     except PaymentRefusedError as refused:

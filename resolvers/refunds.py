@@ -204,9 +204,11 @@ async def retry_refund(
     ctx.db.require("change", tables.Refund)
     refund = await ctx.db.get_existing(tables.Refund, id_of(tables.Refund, id, "id"))
     job = None if refund.job_id is None else await ctx.db.get(tables.Job, refund.job_id)
-    waiting = refund.status == "PENDING" and (refund.provider_id is not None or (job is not None and job.finished_at is None))
+    waiting = (refund.status == "PENDING" and refund.provider_id is not None) or (job is not None and job.finished_at is None)
     if refund.status == "SUCCEEDED" or waiting:
         raise ConflictError(f"Refund {refund.number} was given back, or is being.")
+    if job is not None:
+        await ctx.db.guard(job)  # `retryJob` must not begin it again meanwhile
     again = await ctx.schedule(give_back, {"refund_id": refund.id})
     return Refund.of(await ctx.db.update(refund, status="PENDING", failure="", provider_id=None, job_id=again.id))
 

@@ -145,3 +145,71 @@ async def test_what_was_paid_at_the_till_goes_back_at_the_till(
         assert await desk.api.code(RETRY, {"id": found["id"]}, caller=desk.owner) == "CONFLICT"
         assert await desk.api.code(RETRY, {"id": found["id"]}, caller=stranger) == "NOT_FOUND"
         assert problems(await desk.api.execute(RETRY, {"id": cash["id"]}, caller=desk.owner)) == ["id"]
+
+
+async def test_trying_the_job_and_the_refund_again_at_once_gives_it_back_once(desk: Desk, road: Road, paid: dict[str, Any]) -> None:
+    road.faults = [200, 400]
+    await refund(desk.api, desk.owner, paid, (0, 1))
+    await desk.work()
+    found = await made(desk, paid)
+    await retry_job(desk, await job_of(desk, found))
+
+    answers: list[dict[str, Any]] = []
+
+    async def retry_the_refund() -> None:
+        answers.append(await desk.api.execute(RETRY, {"id": found["id"]}, caller=desk.owner))
+        await desk.work()
+
+    road.meanwhile = retry_the_refund
+    await desk.work()
+    assert ((await made(desk, paid))["status"], await given_back(desk, road, paid)) == ("SUCCEEDED", [450])
+    assert [refusal(answer)[0] for answer in answers] == ["CONFLICT"]
+
+
+async def test_a_job_that_another_one_took_the_place_of_gives_nothing_back(desk: Desk, road: Road, paid: dict[str, Any]) -> None:
+    road.faults = [200, 400]
+    await refund(desk.api, desk.owner, paid, (0, 1))
+    await desk.work()
+    found = await made(desk, paid)
+    first = await job_of(desk, found)
+    await desk.api.data(RETRY, {"id": found["id"]}, caller=desk.owner)
+
+    async def retry_the_first() -> None:
+        await retry_job(desk, first)
+        await desk.work()
+
+    road.meanwhile = retry_the_first
+    await desk.work()
+    assert ((await made(desk, paid))["status"], await given_back(desk, road, paid)) == ("SUCCEEDED", [450])
+    assert (await desk.job(first))["error"] == "Another job gives it back."
+
+
+async def test_a_refund_whose_job_goes_on_trying_has_not_failed_however_often_it_was_begun(
+    desk: Desk, road: Road, paid: dict[str, Any]
+) -> None:
+    road.faults = [200, *[500] * ATTEMPTS]
+    await refund(desk.api, desk.owner, paid, (0, 1))
+    moment = desk.services.clock()
+    for _ in range(ATTEMPTS):
+        await desk.work(until=moment)
+        moment += timedelta(hours=2)
+    found = await made(desk, paid)
+    assert found["status"] == "FAILED"
+    await retry_job(desk, await job_of(desk, found))
+    road.faults = [500]
+    await desk.work(until=moment)
+    assert (await made(desk, paid))["status"] == "PENDING"
+    assert await desk.api.code(RETRY, {"id": found["id"]}, caller=desk.owner) == "CONFLICT"
+    await desk.work(until=moment + timedelta(hours=2))
+    assert ((await made(desk, paid))["status"], await given_back(desk, road, paid)) == ("SUCCEEDED", [450])
+
+
+async def job_of(desk: Desk, refund: dict[str, Any]) -> str:
+    """The id of the job that a refund is given back by."""
+    [row] = (await desk.services.database.command({"find": "refunds", "filter": {"_id": refund["id"]}}))["cursor"]["firstBatch"]
+    id: str = row["job_id"]
+    return id
+
+
+async def retry_job(desk: Desk, id: str) -> None:
+    await desk.api.data("mutation ($id: ID!) { retryJob(id: $id) { id } }", {"id": id}, caller=desk.owner)
