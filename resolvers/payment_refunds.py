@@ -74,10 +74,13 @@ async def back_of(ctx: QueryContext, refund_id: str) -> Back:
 
 
 async def note_refund(ctx: MutationContext, refund_id: str, status: str, failure: str, provider_id: str | None = None) -> None:
-    """Notes what Stripe says of a refund, in whatever order it comes: what succeeded may fail yet, but what failed there stays so."""
+    """Notes what Stripe says of a refund, in whatever order it comes: what succeeded may fail yet, but what failed there stays so.
+
+    Of a refund that is tried again, what Stripe makes anew is another one there: how the one before it ended says nothing of that.
+    """
     db = ctx.for_business.db
     row = await db.get_existing(tables.Refund, refund_id)
-    failed_there = row.status == "FAILED" and row.provider_id is not None
+    failed_there = row.status == "FAILED" and row.provider_id is not None and provider_id in {None, row.provider_id}
     if failed_there or (row.status == "SUCCEEDED" and status == "PENDING"):
         return
     await db.update(row, status=status, failure=failure, provider_id=provider_id or row.provider_id)

@@ -122,6 +122,22 @@ async def test_a_refund_that_fails_at_the_bank_later_is_heard_of(desk: Desk, pai
     assert (await made(desk, paid))["status"] == "FAILED"
 
 
+async def test_late_news_of_a_try_that_failed_hides_nothing_of_the_next_one(desk: Desk, road: Road, paid: dict[str, Any]) -> None:
+    """Stripe tells of one failure by several events, and sends each again where nobody took it."""
+    road.faults = [200, 400]
+    await refund(desk.api, desk.owner, paid)
+    await desk.work()
+    found, payment = await made(desk, paid), await desk.payment(paid)
+    failed: dict[str, Any] = {"metadata": {"tillstream_refund": found["id"]}, "id": "re_failed", "status": "failed"}
+    assert await desk.hear("refund.failed", payment, **failed)
+    await desk.api.data(RETRY, {"id": found["id"]}, caller=desk.owner)
+    assert await desk.hear("charge.refund.updated", payment, **failed)
+    await desk.work()
+    assert ((await made(desk, paid))["status"], await given_back(desk, road, paid)) == ("SUCCEEDED", [900])
+    assert await desk.hear("refund.updated", payment, **failed)
+    assert (await made(desk, paid))["status"] == "SUCCEEDED"
+
+
 async def test_voiding_a_paid_sale_gives_all_of_it_back(desk: Desk, road: Road, paid: dict[str, Any], database: Database) -> None:
     await void(desk.api, desk.owner, paid)
     assert (await desk.payment(paid))["status"] == "RETURNING"
