@@ -215,6 +215,7 @@ class Line:
                 self._pass_over(delivery.row_id)
             else:
                 self._free(delivery.row_id)
+        for _, attempted in settled:  # once all are counted: the first success has what failed looked up again
             await (self._succeeded() if attempted.delivered else self._failed(attempted))
 
     async def _succeeded(self) -> None:

@@ -1,6 +1,7 @@
 """What one endpoint is sent, in which order, and what happens when its receiver fails."""
 
 import asyncio
+import json
 from datetime import timedelta
 
 import pytest
@@ -166,6 +167,42 @@ async def test_an_endpoint_that_fails_is_asked_now_and_then_and_sent_everything_
         await pass_by(api, clock, process, minutes=6)
         await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["DELIVERED"] * 10)
     assert (await endpoint_of(api, owner, endpoint["id"]))["failingSince"] is None
+
+
+async def test_what_fails_while_the_endpoint_answers_again_holds_up_its_row_no_longer_than_until_it_is_sent(
+    shop: Shop, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, clock, owner = shop
+    monkeypatch.setattr(webhook_lines, "LOOK_SECONDS", 0.1)
+    first, slow, *others = [await make_product(api, owner, f"Tea {number}") for number in range(webhook_lines.AT_ONCE)]
+    bad = {product["id"] for product in others[:3]}
+    failed: set[str] = set()
+
+    def answer(request: Received) -> bytes | None:
+        if request.about[1] in bad - failed:
+            failed.add(request.about[1])
+            return status(500)
+        return None if request.about[1] == slow["id"] else status(200)
+
+    def about(logged: Values) -> str:
+        return str(json.loads(logged["body"])["data"]["id"])
+
+    endpoint = await make_endpoint(api, owner, receiver.url, "product.updated")
+    receiver.answer = lambda _: status(500)
+    async with sending(api.services) as process:
+        await rename(api, owner, first, "A")
+        await until_logged(api, owner, endpoint["id"], lambda log: states(log) == ["SCHEDULED"])
+        receiver.held = lambda _: True
+        receiver.answer = answer
+        await pass_by(api, clock, process, minutes=2)
+        await receiver.count(2)
+        for product in (slow, *others):
+            await rename(api, owner, product, "B 1", "B 2")
+        await receiver.count(1 + webhook_lines.AT_ONCE)
+        receiver.release()
+        await until_logged(api, owner, endpoint["id"], lambda log: sum(each["attempts"] > 0 for each in log if about(each) in bad) >= 3)
+        clock.now += timedelta(seconds=6)
+        await until_logged(api, owner, endpoint["id"], lambda log: states(log).count("DELIVERED") == 1 + 2 * len(others))
 
 
 async def until_paused(api: Api) -> None:
