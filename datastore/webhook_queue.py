@@ -52,10 +52,10 @@ class WebhookQueues:
         changes = {"due_at": due_at, "failures": failures, "holder": None, "lease_until": EVER}
         return await self._change({**self._held(queue), "wanted": queue.wanted}, changes, now) is not None
 
-    async def pause(self, queue: WebhookQueue, now: datetime, *, until: datetime, failures: int) -> None:
-        """Lets go of a queue until a moment, for its receiver fails."""
+    async def pause(self, queue: WebhookQueue, now: datetime, *, until: datetime, failures: int) -> bool:
+        """Lets go of a queue until a moment, for its receiver fails; false where it is to be asked all the same, or it is lost."""
         changes = {"due_at": until, "paused_until": until, "failures": failures, "holder": None, "lease_until": EVER}
-        await self._change(self._held(queue), changes, now)
+        return await self._change({**self._held(queue), "failures": queue.failures}, changes, now) is not None
 
     async def release_all(self, now: datetime) -> None:
         """Lets others have at once what this process holds."""

@@ -254,6 +254,8 @@ class Line:
         if renewed is None:
             self._over = True
             return
+        if renewed.failures < self._queue.failures:  # somebody wants it asked at once
+            self._failures, self._asked = renewed.failures, False
         altered, self._queue = renewed.wanted != self._queue.wanted, renewed
         if renewed.closed or altered:
             await self._look()
@@ -270,13 +272,13 @@ class Line:
             return True
         if self._failures >= FAILING_FROM and self._asked:
             pause = min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(self._failures - FAILING_FROM, 10)) * _random.uniform(1, 1.1)
-            await self._queues.pause(self._queue, now, until=now + pause, failures=self._failures)
-            return True
-        due_at = min((each.due_at for each in self._scheduled.values()), default=None)
-        if await self._queues.lay_back(self._queue, now, due_at=due_at, failures=self._failures):
-            return True
-        await self._renew()
-        return False
+            laid_back = await self._queues.pause(self._queue, now, until=now + pause, failures=self._failures)
+        else:
+            due_at = min((each.due_at for each in self._scheduled.values()), default=None)
+            laid_back = await self._queues.lay_back(self._queue, now, due_at=due_at, failures=self._failures)
+        if not laid_back:
+            await self._renew()
+        return laid_back
 
     async def _abandon(self) -> None:
         """Ends what is under way, where the line ends before it."""

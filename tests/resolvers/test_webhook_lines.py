@@ -205,6 +205,24 @@ async def test_what_fails_while_the_endpoint_answers_again_holds_up_its_row_no_l
         await until_logged(api, owner, endpoint["id"], lambda log: states(log).count("DELIVERED") == 1 + 2 * len(others))
 
 
+async def test_a_test_is_sent_at_once_also_while_an_endpoint_that_fails_is_being_asked(shop: Shop, receiver: Receiver) -> None:
+    api, clock, owner = shop
+    endpoint = await make_endpoint(api, owner, receiver.url, "product.created")
+    receiver.answer = lambda request: status(200 if request.about[0] == "webhook.test" else 503)
+    async with sending(api.services) as process:
+        for number in range(10):
+            await make_product(api, owner, f"Tea {number}")
+        await until_logged(api, owner, endpoint["id"], lambda log: len(log) == 10 and states(log).count("SCHEDULED") >= 5)
+        await until_paused(api)
+        tried = len(receiver.received)
+        receiver.held = lambda request: request.about[0] != "webhook.test"
+        await pass_by(api, clock, process, minutes=6)
+        await receiver.count(tried + 1)
+        await api.data(TEST, {"id": endpoint["id"]}, caller=owner)
+        receiver.release()
+        await until_logged(api, owner, endpoint["id"], lambda log: "DELIVERED" in states(log))
+
+
 async def until_paused(api: Api) -> None:
     """Waits until no process sends, because the receiver fails."""
     async with asyncio.timeout(LIMIT_SECONDS):
