@@ -1,10 +1,12 @@
 """What an operator does from the command line: migrate, seed, verify. Each works on the settings' servers, or on the embedded ones."""
 
+import fcntl
 import json
 from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -135,11 +137,14 @@ def _adding_up(done: Callable[[int], None]) -> Callable[[int], None]:
 def announced(settings: Settings) -> Iterator[None]:
     """Lets other commands find the servers that this process runs, while the context lasts."""
     note = settings.data_dir / RUNNING
-    note.write_text(json.dumps({"mongodb_uri": settings.mongodb_uri, "s3_endpoint": settings.s3_endpoint}), encoding="utf-8")
-    try:
-        yield
-    finally:
-        note.unlink(missing_ok=True)
+    with note.open("w", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)  # the kernel lets go of it however this process ends
+        json.dump({"mongodb_uri": settings.mongodb_uri, "s3_endpoint": settings.s3_endpoint}, file)
+        file.flush()
+        try:
+            yield
+        finally:
+            note.unlink(missing_ok=True)
 
 
 @asynccontextmanager
@@ -169,16 +174,28 @@ async def _with_files(settings: Settings) -> AsyncGenerator[Settings, None]:
 
 
 def _running(settings: Settings) -> dict[str, str]:
-    """The servers that `tillstream dev` runs on the same data, or did when it was killed."""
+    """The servers that `tillstream dev` runs on the same data.
+
+    None where it was killed, though its note is there: at their addresses may be those of another project by now.
+    """
     try:
-        note: dict[str, str] = json.loads((settings.data_dir / RUNNING).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        with (settings.data_dir / RUNNING).open(encoding="utf-8") as file:
+            note: dict[str, str] = json.load(file) if _held(file) else {}
+    except (FileNotFoundError, ValueError):  # none, or it is being written
         return {}
     return note
 
 
+def _held(note: TextIO) -> bool:
+    try:
+        fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
 async def _answers(uri: str, settings: Settings) -> bool:
-    """Whether there is a MongoDB; a note that a killed process left behind leads nowhere."""
+    """Whether there is a MongoDB; that of `tillstream dev` may have stopped by itself."""
     try:
         database = await Database.connect(f"{uri}&serverSelectionTimeoutMS=1000", settings.mongodb_database)
     except UnavailableError:

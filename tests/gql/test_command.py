@@ -1,6 +1,7 @@
 """The command line, as a stranger uses it: child processes, real servers, nothing left behind."""
 
 import asyncio
+import json
 import signal
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
@@ -15,6 +16,7 @@ from pymongo import AsyncMongoClient
 
 from datastore.database import Database
 from datastore.settings import Settings, environment_of
+from gql.operations import RUNNING
 from gql.serving import bind
 
 ROOT = Path(__file__).parents[2]
@@ -146,6 +148,19 @@ async def forgetting_transactions(uri: str) -> AsyncIterator[None]:
             yield
         finally:
             await client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": before["was"]})
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+@pytest.mark.slow
+async def test_the_note_of_a_dev_that_was_killed_leads_to_no_other_database(settings: Settings, tmp_path: Path, *, damaged: bool) -> None:
+    """The address of its MongoDB, which is the usual one, is another project's by now; or the power failed as it was written."""
+    note = json.dumps({"mongodb_uri": settings.mongodb_uri, "s3_endpoint": settings.s3_endpoint})
+    (tmp_path / RUNNING).write_text("" if damaged else note, encoding="utf-8")
+    code, _, err = await tillstream("migrate", settings=Settings(data_dir=tmp_path, mongodb_database="of_another_project"))
+    assert code == 0, err
+    database = await Database.connect(settings.mongodb_uri or "", "of_another_project")
+    assert (await database.command({"listCollections": 1, "nameOnly": True}))["cursor"]["firstBatch"] == []
+    await database.close()
 
 
 @pytest.mark.slow
