@@ -15,7 +15,8 @@ from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
-from email.utils import format_datetime
+from email.policy import EmailPolicy
+from email.utils import format_datetime, getaddresses
 from typing import Final
 
 import aiosmtplib
@@ -36,6 +37,8 @@ _STEP_SECONDS: Final = 20.0
 _WHOLE_SECONDS: Final = 120.0
 _LONGEST_NAME: Final = 100
 _PERMANENT: Final = 500
+_WITHOUT_SPECIALS: Final = str.maketrans(dict.fromkeys('()<>[]:;@\\,."', " "))
+"""What a name in an address may hold in quotes alone (RFC 5322, section 3.2.3)."""
 
 # Quoted-printable or base64 throughout: no server needs to know 8BITMIME, and no relay breaks a signature by recoding.
 _POLICY = SMTP_POLICY.clone(cte_type="7bit")
@@ -137,10 +140,11 @@ class Mailer:
 def message_of(mail: Mail, sender: Address, handle: str, now: datetime) -> EmailMessage:
     """The message as it travels (RFC 5322); `handle` gives its Message-ID. Raises MailRefusedError for an address that is none."""
     mailbox, _, domain = deliverable(mail.to).rpartition("@")
-    message = EmailMessage(policy=_POLICY.clone(utf8=not mailbox.isascii()))
+    policy = _POLICY.clone(utf8=not mailbox.isascii())
+    message = EmailMessage(policy=policy)
     message["Message-ID"] = f"<{hashlib.sha256(handle.encode()).hexdigest()[:40]}@{sender.domain}>"
     message["Date"] = format_datetime(now)
-    message["From"] = Address(one_line(mail.sender_name)[:_LONGEST_NAME] or sender.display_name, addr_spec=sender.addr_spec)
+    message["From"] = _named(one_line(mail.sender_name)[:_LONGEST_NAME] or sender.display_name, sender, policy)
     message["To"] = Address(username=mailbox, domain=domain)
     message["Subject"] = one_line(mail.written.subject)
     # RFC 3834: nobody's out-of-office note shall answer this.
@@ -151,6 +155,15 @@ def message_of(mail: Mail, sender: Address, handle: str, now: datetime) -> Email
         kind, _, subtype = attachment.content_type.partition("/")
         message.add_attachment(attachment.content, maintype=kind, subtype=subtype, filename=one_line(attachment.name))
     return message
+
+
+def _named(name: str, sender: Address, policy: "EmailPolicy[EmailMessage]") -> Address:
+    """The sender under a name. Python forgets the quotes of one that it breaks into lines: such a name goes without what needs them."""
+    named = Address(name, addr_spec=sender.addr_spec)
+    folded = policy.fold("From", policy.header_factory("From", str(named))).partition(":")[2]
+    if [address for _, address in getaddresses([folded.replace("\r\n", "")])] == [sender.addr_spec]:
+        return named
+    return Address(one_line(name.translate(_WITHOUT_SPECIALS)), addr_spec=sender.addr_spec)
 
 
 def one_line(text: str) -> str:

@@ -6,7 +6,8 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.headerregistry import Address
-from email.policy import default
+from email.policy import compat32, default
+from email.utils import getaddresses
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -278,3 +279,16 @@ def test_no_text_adds_a_header_or_a_recipient(text: str) -> None:
     body = read.get_body(("plain",))
     assert body is not None
     assert body.get_content().strip() == "Hello"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Smith, Jones & Daughters Hardware, Garden Supplies and Country Store (since 1923)",
+        "The Old Post Office: Books; Records; Coffee and Cakes from the Whole County",
+    ],
+)
+def test_a_long_name_of_a_business_is_one_sender(name: str) -> None:
+    message = message_of(Mail("jo@example.org", Written("Hi", "Hello\n", "<p>Hello</p>"), name), SENDER, "job", datetime.now(UTC))
+    [(shown, address)] = getaddresses([str(message_from_bytes(message.as_bytes(), policy=compat32)["From"])])
+    assert (shown[:5], address) == (name[:5], "till@shop.example")
