@@ -34,7 +34,11 @@ class Settings(BaseSettings):
     s3_endpoint: str | None = Field(default=None, pattern=r"^https?://", description="URL of the S3 store; unset starts an embedded one.")
     s3_access_key: SecretStr | None = Field(default=None, description="Access key of the S3 store; needed with an S3 endpoint.")
     s3_secret_key: SecretStr | None = Field(default=None, description="Secret key of the S3 store; needed with an S3 endpoint.")
-    s3_bucket: str = Field(default="tillstream", pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="Bucket that holds the files.")
+    s3_bucket: str = Field(
+        default="tillstream",
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
+        description="Bucket that holds the files: one of its own for each database.",
+    )
     s3_region: str = Field(default="us-east-1", min_length=1, description="Region that S3 requests are signed for.")
     s3_public_endpoint: str | None = Field(
         default=None, pattern=r"^https?://[^/?#]+/?$", description="URL of the S3 store as clients reach it, where that differs."
