@@ -19,7 +19,7 @@ from datastore.scope import Scope
 from resolvers.actions import ActionContext, Outcome, PermanentError
 from resolvers.auth import scope_at_work, scope_of_the_system
 from resolvers.calls import Calls
-from resolvers.crons import CRONS, CronContext
+from resolvers.crons import CRONS, Cron, CronContext
 from resolvers.scheduling import ACTIONS, Action
 from resolvers.services import Services
 
@@ -188,7 +188,7 @@ class Attempt:
 
     async def _run_cron(self) -> None:
         cron, now = CRONS[self._ticket.kind], self._services.clock
-        self._work = asyncio.create_task(_timed_cron(cron.function(CronContext(self._services))), name=cron.kind)
+        self._work = asyncio.create_task(_timed_cron(cron, CronContext(self._services)), name=cron.kind)
         if self._interruption is not None:
             self._work.cancel()
         await asyncio.wait([self._work])
@@ -239,7 +239,7 @@ async def _timed(action: Action, context: ActionContext, arguments: dict[str, ob
     return outcome
 
 
-async def _timed_cron(run: Awaitable[None]) -> None:
+async def _timed_cron(cron: Cron, context: CronContext) -> None:
     """Returns nothing, as an action may."""
     async with asyncio.timeout(CRON_TIMEOUT):
-        await run
+        await cron.function(context)

@@ -95,6 +95,7 @@ async def test_fifty_equal_operations_share_one_execution_a_change(api: Api, ada
             await api.settle()
         assert api.engine.counters.runs == before + 3
         for watching in watchers:
+            await watching.count(4)
             assert [result["data"]["live"]["products"]["nodes"][0]["stock"] for result in watching.results] == [0, 1, 3, 6]
 
 

@@ -52,7 +52,7 @@ async def make_a_file(stall: Stall) -> None:
 CASES = [
     case("Query.job Job.file", "job(id: <first job>) { file { name } }", rename_a, make_a_file),
     case("Query.jobs Job.file", "jobs { nodes { file { name } } }", rename_a, make_a_file),
-    case("Query.job", "job(id: <first job>) { status progress attempts result }", carry_out, schedule_two),
+    case("Query.job Job.result", "job(id: <first job>) { status progress attempts result }", carry_out, schedule_two),
     case("Query.job", "job(id: <first job>) { error finishedAt }", carry_out_in_vain, schedule_two),
     case("Query.job", "job(id: <first job>) { status }", cancel_the_first, schedule_two),
     case("Query.job", "job(id: <first job>) { status runAt }", cancel_and_retry_the_first, schedule_two),
@@ -60,5 +60,6 @@ CASES = [
     case("Query.jobs", f"jobs {JOBS}", schedule_another),
     case("Query.jobs", f"jobs(first: 1) {JOBS}", schedule_another, schedule_two),
     case("Query.jobs", f"jobs {JOBS}", carry_out, schedule_two),
+    case("Query.jobs Job.result", "jobs { nodes { result } }", carry_out, schedule_two),
     case("Query.jobs", f"jobs {JOBS}", sweep_the_first_bare, schedule_two),
 ]

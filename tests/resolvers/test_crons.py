@@ -8,6 +8,8 @@ import pytest
 
 from datastore.database import Database
 from datastore.errors import UnavailableError
+from datastore.jobs import JobQueue
+from resolvers.attempts import Attempt, Interruption
 from resolvers.crons import CRONS, Cron, CronContext, cron
 from resolvers.services import Services
 from resolvers.workers import Worker
@@ -50,6 +52,20 @@ def test_a_cron_runs_once_a_minute_at_most() -> None:
     with pytest.raises(TypeError, match="every 60 seconds"):
         cron(every=59)(chime)
     assert "cron:chime" in CRONS
+
+
+async def test_one_that_is_stopped_before_its_first_step_is_begun_by_another_worker(services: Services) -> None:
+    at_noon = replace(services, clock=lambda: NOON)
+    queue = JobQueue(services.database, "stopping", HOUR)
+    await queue.plan("cron:chime", NOON, HOUR)
+    ticket = await queue.claim(["cron:chime"], NOON)
+    assert ticket is not None
+    attempt = Attempt(at_noon, queue, ticket)
+    attempt.interrupt(Interruption.STOPPED)
+    await attempt.run()
+    assert ran == []
+    await Worker(at_noon, slots=1).work_off()
+    assert ran == [NOON]
 
 
 async def test_a_due_time_is_one_run_however_many_workers_there_are(services: Services) -> None:
