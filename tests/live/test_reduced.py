@@ -1,6 +1,7 @@
 """What the soak found, reduced to what makes it happen every time."""
 
 import asyncio
+from contextlib import aclosing
 from typing import Any
 
 import orjson
@@ -72,15 +73,14 @@ async def test_a_second_operation_of_an_ended_session_is_ended_too_while_the_fir
     def subscribe() -> Any:
         return api.service.subscribe(api.service.prepare(params), params, Caller(scope, "test"))
 
-    first = subscribe()
-    await anext(first)
-    await api.data("mutation { signOut }", caller=ada)
-    await api.settle()
-    second = subscribe()
-    async with asyncio.timeout(5):
-        [result] = [orjson.loads(payload.body) async for payload in second]
+    async with aclosing(subscribe()) as first, asyncio.timeout(5):
+        await anext(first)
+        await api.data("mutation { signOut }", caller=ada)
+        await api.settle()
+        while len(api.engine._sessions):  # until the first was ended
+            await asyncio.sleep(0.005)
+        [result] = [orjson.loads(payload.body) async for payload in subscribe()]
     assert result["errors"][0]["extensions"]["code"] == "UNAUTHENTICATED"
-    await first.aclose()
 
 
 async def test_a_row_that_changes_its_owner_is_gone_from_who_watches_it_by_its_id(world: World) -> None:
