@@ -1,7 +1,7 @@
 """Money that goes back through Stripe: once, whatever is lost on the way, and visibly where it does not."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -91,14 +91,20 @@ async def test_what_stripe_refuses_is_shown_and_can_be_tried_again(
     assert (await verify(database)).findings == ()
 
 
-async def test_trying_again_finds_what_stripe_did_without_saying_so(desk: Desk, road: Road, paid: dict[str, Any]) -> None:
-    """A key whose request failed inside Stripe is answered with that failure for a day, and is forgotten then."""
-    road.faults = [200, "lost", *[500] * (ATTEMPTS - 1)]
-    await refund(desk.api, desk.owner, paid, (0, 1))
+async def try_in_vain(desk: Desk) -> datetime:
+    """Lets as much time pass as a refund is tried for; when that is over."""
     moment = desk.services.clock()
     for _ in range(ATTEMPTS):
         await desk.work(until=moment)
         moment += timedelta(hours=2)
+    return moment
+
+
+async def test_trying_again_finds_what_stripe_did_without_saying_so(desk: Desk, road: Road, paid: dict[str, Any]) -> None:
+    """A key whose request failed inside Stripe is answered with that failure for a day, and is forgotten then."""
+    road.faults = [200, "lost", *[500] * (ATTEMPTS - 1)]
+    await refund(desk.api, desk.owner, paid, (0, 1))
+    await try_in_vain(desk)
     found = await made(desk, paid)
     assert (found["status"], found["failure"]) == ("FAILED", "Stripe cannot be reached, or broke off.")
     await desk.api.data(RETRY, {"id": found["id"]}, caller=desk.owner)
@@ -205,10 +211,7 @@ async def test_a_refund_whose_job_goes_on_trying_has_not_failed_however_often_it
 ) -> None:
     road.faults = [200, *[500] * ATTEMPTS]
     await refund(desk.api, desk.owner, paid, (0, 1))
-    moment = desk.services.clock()
-    for _ in range(ATTEMPTS):
-        await desk.work(until=moment)
-        moment += timedelta(hours=2)
+    moment = await try_in_vain(desk)
     found = await made(desk, paid)
     assert found["status"] == "FAILED"
     await retry_job(desk, await job_of(desk, found))

@@ -220,7 +220,8 @@ async def test_a_test_is_sent_at_once_also_while_an_endpoint_that_fails_is_being
         await receiver.count(tried + 1)
         await api.data(TEST, {"id": endpoint["id"]}, caller=owner)
         receiver.release()
-        await until_logged(api, owner, endpoint["id"], lambda log: "DELIVERED" in states(log))
+        log = await until_logged(api, owner, endpoint["id"], lambda log: "DELIVERED" in states(log))
+    assert [each["event"] for each in log if each["status"] == "DELIVERED"] == ["webhook.test"]
 
 
 async def until_paused(api: Api) -> None:
