@@ -201,7 +201,7 @@ async def _hold(directory: Path, program: Program) -> AsyncIterator[int]:
 
 
 async def _take(lock: int, directory: Path, program: Program) -> None:
-    if not await _until(lambda: _locked(lock), HANDOVER_SECONDS):
+    if not await _until(lambda: take_lock(lock), HANDOVER_SECONDS):
         owner = os.pread(lock, 20, 0).decode("ascii", "replace") or "unknown"
         raise EmbeddedServerError(
             f"{directory} is in use by another {program.name} (process {owner}): stop it, or choose another TILLSTREAM_DATA_DIR"
@@ -218,9 +218,10 @@ async def _until(condition: Callable[[], bool], seconds: float) -> bool:
     return True
 
 
-def _locked(lock: int) -> bool:
+def take_lock(file: int, *, shared: bool = False) -> bool:
+    """Whether the open file could be locked at once; the kernel lets go of it however this process ends. Any number share a lock."""
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

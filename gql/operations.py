@@ -6,7 +6,6 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -15,6 +14,7 @@ from datastore.database import Database
 from datastore.embedded import embedded_blobs, embedded_mongod, running_blobs
 from datastore.errors import InvalidInputError, UnavailableError
 from datastore.migrate import migrate
+from datastore.processes import take_lock
 from datastore.settings import Settings
 from gql.app import open_services
 from resolvers.demo import enter_demo_shop, fill_demo_shop, trade_in_demo_shop
@@ -138,7 +138,7 @@ def announced(settings: Settings) -> Iterator[None]:
     """Lets other commands find the servers that this process runs, while the context lasts."""
     note = settings.data_dir / RUNNING
     with note.open("w", encoding="utf-8") as file:
-        fcntl.flock(file, fcntl.LOCK_SH)  # the kernel lets go of it however this process ends
+        fcntl.flock(file, fcntl.LOCK_EX)  # the kernel lets go of it however this process ends
         json.dump({"mongodb_uri": settings.mongodb_uri, "s3_endpoint": settings.s3_endpoint}, file)
         file.flush()
         try:
@@ -180,18 +180,11 @@ def _running(settings: Settings) -> dict[str, str]:
     """
     try:
         with (settings.data_dir / RUNNING).open(encoding="utf-8") as file:
-            note: dict[str, str] = json.load(file) if _held(file) else {}
+            # Shared, so that two commands that look at once do not take each other for the one that wrote it.
+            note: dict[str, str] = {} if take_lock(file.fileno(), shared=True) else json.load(file)
     except (FileNotFoundError, ValueError):  # none, or it is being written
         return {}
     return note
-
-
-def _held(note: TextIO) -> bool:
-    try:
-        fcntl.flock(note, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    return False
 
 
 async def _answers(uri: str, settings: Settings) -> bool:

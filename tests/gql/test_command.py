@@ -15,6 +15,7 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from datastore.database import Database
+from datastore.processes import take_lock
 from datastore.settings import Settings, environment_of
 from gql.operations import RUNNING
 from gql.serving import bind
@@ -156,7 +157,9 @@ async def test_the_note_of_a_dev_that_was_killed_leads_to_no_other_database(sett
     """The address of its MongoDB, which is the usual one, is another project's by now; or the power failed as it was written."""
     note = json.dumps({"mongodb_uri": settings.mongodb_uri, "s3_endpoint": settings.s3_endpoint})
     (tmp_path / RUNNING).write_text("" if damaged else note, encoding="utf-8")
-    code, _, err = await tillstream("migrate", settings=Settings(data_dir=tmp_path, mongodb_database="of_another_project"))
+    with (tmp_path / RUNNING).open(encoding="utf-8") as looked_at:
+        assert take_lock(looked_at.fileno(), shared=True), "as another command does that looks at the same moment"
+        code, _, err = await tillstream("migrate", settings=Settings(data_dir=tmp_path, mongodb_database="of_another_project"))
     assert code == 0, err
     database = await Database.connect(settings.mongodb_uri or "", "of_another_project")
     assert (await database.command({"listCollections": 1, "nameOnly": True}))["cursor"]["firstBatch"] == []
